@@ -1,0 +1,179 @@
+// THE place to add a configuration option: one atomic in Config, one line in `options`.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "allocators/base/bytes.h"
+
+namespace sqlitemem {
+
+/// How `setting` is read and shown. Values are stored as integers in the base unit.
+enum class OptionType : std::uint8_t {
+  integer,       ///< A plain count.
+  bytes,         ///< "64MB", "512kB", "1GB" or bytes; shown with the largest exact unit.
+  milliseconds,  ///< "2s", "500ms", "1min" or milliseconds.
+  enumeration,   ///< One of `choices`; stored as its index.
+};
+
+/// `startup` options are read once, when the heap starts; a later change waits for the next start.
+enum class OptionContext : std::uint8_t { startup, runtime };
+
+/// Who set the value that is in force.
+enum class OptionSource : std::uint8_t { boot, environment, api, sql };
+
+enum class AllocationStrategy : std::int64_t { best_fit, first_fit, worst_fit };
+enum class OnCorruption : std::int64_t { abort, report };
+enum class AttachPolicy : std::int64_t { automatic, never };
+enum class Memstatus : std::int64_t { automatic, off, on };
+enum class HeapChecks : std::int64_t { exchange, every_call };
+
+using OptionValue = std::atomic<std::int64_t>;
+
+/// Every tunable, in its base unit. Read with relaxed loads on slow paths only; the hot path never reads it.
+struct Config {
+  OptionValue memory_limit{0};  // 0: no limit.
+  OptionValue memstatus{0};
+  OptionValue attach{0};
+  OptionValue on_corruption{0};
+  OptionValue heap_checks{0};
+  OptionValue region_size{64 * static_cast<std::int64_t>(gib)};
+  OptionValue lock_entry_magazine{128};
+  OptionValue page_header_magazine{128};
+  OptionValue version_record_magazine{112};
+  OptionValue small_row_magazine{96};
+  OptionValue transaction_magazine{64};
+  OptionValue medium_row_magazine{64};
+  OptionValue large_row_magazine{32};
+  OptionValue index_node_magazine{16};
+  OptionValue page_run_magazine{4};
+  OptionValue learned_classes{8};
+  OptionValue large_object_threshold{256 * static_cast<std::int64_t>(kib)};
+  OptionValue allocation_strategy{0};
+  OptionValue huge_pages{0};
+  OptionValue purge_delay{1000};
+};
+
+/// One row of memory_config: everything about an option but its present value.
+struct OptionSpec {
+  std::string_view name;
+  OptionValue Config::*value;
+  OptionType type;
+  OptionContext context;
+  std::string_view category;
+  std::int64_t min, max;
+  std::span<const std::string_view> choices;  // enumeration only, in the order of the enum.
+  std::string_view short_desc;
+};
+
+namespace config_detail {
+inline constexpr auto off_on = std::to_array<std::string_view>({"off", "on"});
+inline constexpr auto auto_off_on = std::to_array<std::string_view>({"auto", "off", "on"});
+inline constexpr auto auto_never = std::to_array<std::string_view>({"auto", "never"});
+inline constexpr auto abort_report = std::to_array<std::string_view>({"abort", "report"});
+inline constexpr auto exchange_every = std::to_array<std::string_view>({"exchange", "every_call"});
+inline constexpr auto fits = std::to_array<std::string_view>({"best_fit", "first_fit", "worst_fit"});
+inline constexpr std::int64_t eib = std::int64_t{1} << 60;
+}  // namespace config_detail
+
+// clang-format off
+inline constexpr auto options = std::to_array<OptionSpec>({
+    {"memory_limit", &Config::memory_limit, OptionType::bytes, OptionContext::runtime, "Limits", 0, config_detail::eib, {},
+     "Most bytes the heap may hold from the operating system; beyond it SQLite gets SQLITE_NOMEM. 0 means no limit."},
+    {"memstatus", &Config::memstatus, OptionType::enumeration, OptionContext::startup, "SQLite", 0, 2, config_detail::auto_off_on,
+     "SQLite's own memory accounting, one global mutex per call. auto: off under preload, where sqlitemem answers instead; on elsewhere."},
+    {"attach", &Config::attach, OptionType::enumeration, OptionContext::startup, "SQLite", 0, 1, config_detail::auto_never,
+     "Whether loading the extension may take over a running SQLite's heap. never: observe only."},
+    {"on_corruption", &Config::on_corruption, OptionType::enumeration, OptionContext::runtime, "Safety", 0, 1, config_detail::abort_report,
+     "After a double free or a corrupt pointer: abort the process, or report it through sqlite3_log, leak the block and go on."},
+    {"heap_checks", &Config::heap_checks, OptionType::enumeration, OptionContext::startup, "Safety", 0, 1, config_detail::exchange_every,
+     "When a freed pointer is checked in full: as magazines return to their slabs, or at every call (slower)."},
+    {"region_size", &Config::region_size, OptionType::bytes, OptionContext::startup, "Address space", 16 * static_cast<std::int64_t>(mib), 1024 * static_cast<std::int64_t>(gib), {},
+     "Address space to reserve; smaller sizes are tried when it is not to be had."},
+    {"lock_entry_magazine", &Config::lock_entry_magazine, OptionType::integer, OptionContext::runtime, "Magazines", 2, 1024, {},
+     "Objects per magazine, classes up to 64 bytes."},
+    {"page_header_magazine", &Config::page_header_magazine, OptionType::integer, OptionContext::runtime, "Magazines", 2, 1024, {},
+     "Objects per magazine, classes of 80 to 128 bytes."},
+    {"version_record_magazine", &Config::version_record_magazine, OptionType::integer, OptionContext::runtime, "Magazines", 2, 1024, {},
+     "Objects per magazine, classes of 144 to 192 bytes."},
+    {"small_row_magazine", &Config::small_row_magazine, OptionType::integer, OptionContext::runtime, "Magazines", 2, 1024, {},
+     "Objects per magazine, classes of 208 to 256 bytes."},
+    {"transaction_magazine", &Config::transaction_magazine, OptionType::integer, OptionContext::runtime, "Magazines", 2, 1024, {},
+     "Objects per magazine, classes of 288 to 384 bytes."},
+    {"medium_row_magazine", &Config::medium_row_magazine, OptionType::integer, OptionContext::runtime, "Magazines", 2, 1024, {},
+     "Objects per magazine, classes of 416 to 512 bytes."},
+    {"large_row_magazine", &Config::large_row_magazine, OptionType::integer, OptionContext::runtime, "Magazines", 2, 1024, {},
+     "Objects per magazine, classes of 576 to 1920 bytes."},
+    {"index_node_magazine", &Config::index_node_magazine, OptionType::integer, OptionContext::runtime, "Magazines", 2, 1024, {},
+     "Objects per magazine, classes of 2048 to 4608 bytes."},
+    {"page_run_magazine", &Config::page_run_magazine, OptionType::integer, OptionContext::runtime, "Magazines", 2, 1024, {},
+     "Objects per magazine, page runs of 5 to 32 KiB."},
+    {"learned_classes", &Config::learned_classes, OptionType::integer, OptionContext::runtime, "Slabs", 0, 8, {},
+     "Most exact size classes that may be added for sizes the program uses much."},
+    {"large_object_threshold", &Config::large_object_threshold, OptionType::bytes, OptionContext::runtime, "Large objects", 32 * static_cast<std::int64_t>(kib), 256 * static_cast<std::int64_t>(kib), {},
+     "Requests above this size are large objects: whole pages with their own free regions."},
+    {"allocation_strategy", &Config::allocation_strategy, OptionType::enumeration, OptionContext::runtime, "Large objects", 0, 2, config_detail::fits,
+     "Which free region a large object is taken from."},
+    {"huge_pages", &Config::huge_pages, OptionType::enumeration, OptionContext::runtime, "Large objects", 0, 1, config_detail::off_on,
+     "Ask for transparent huge pages for large objects of 2 MiB and more."},
+    {"purge_delay", &Config::purge_delay, OptionType::milliseconds, OptionContext::runtime, "Release", 0, 3600 * 1000, {},
+     "How long freed memory stays resident for re-use before it goes back to the operating system. 0: at once."},
+});
+// clang-format on
+
+/// The process's configuration. Boot values until the environment, the API or SQL changes them.
+Config& config() noexcept;
+
+/// A relaxed read: `option(&Config::purge_delay)`.
+inline std::int64_t option(OptionValue Config::*value) noexcept {
+  return (config().*value).load(std::memory_order_relaxed);
+}
+template <class Enum>
+Enum option_as(OptionValue Config::*value) noexcept {
+  return static_cast<Enum>(option(value));
+}
+
+enum class SetResult : std::uint8_t {
+  ok,
+  pending_restart,  ///< A start-up option after the start: stored, in force at the next start.
+  unknown_name,     ///< `message` names the nearest options.
+  bad_value,        ///< `message` says what is expected.
+  out_of_range,     ///< `message` gives the range.
+};
+struct SetOutcome {
+  SetResult result = SetResult::ok;
+  std::string message;
+};
+
+/// Sets an option from text. Any thread. Takes effect before it returns, except `pending_restart`.
+SetOutcome set_option(std::string_view name, std::string_view text, OptionSource source);
+
+/// Reads SQLITEMEM_<NAME> for every option. Bad values are ignored and described in `problems` (one line each).
+/// Allocation-free when nothing is set, so that it may run before main.
+void read_environment(std::string* problems);
+
+/// A row of memory_config's changing half.
+struct OptionState {
+  std::string setting;      ///< As set_option() reads it.
+  std::string boot_val;
+  OptionSource source = OptionSource::boot;
+  bool pending_restart = false;
+};
+OptionState option_state(const OptionSpec& spec);
+
+/// The text form of `value` for this option, e.g. "64MB", "1s", "best_fit".
+std::string format_option(const OptionSpec& spec, std::int64_t value);
+
+/// Called by the heap when it starts: from now on changes to `startup` options are pending.
+void mark_started() noexcept;
+
+/// Called after each change of a runtime option, so that the heap can apply it. One listener, set at start.
+using ConfigListener = void (*)() noexcept;
+void set_config_listener(ConfigListener listener) noexcept;
+
+}  // namespace sqlitemem

@@ -1,0 +1,82 @@
+// Large objects: whole pages from their own area; free regions by address and by size, coalesced at once.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "allocators/base/check.h"
+#include "allocators/base/lock.h"
+#include "allocators/config.h"
+#include "allocators/pages/budget.h"
+#include "allocators/pages/metadata_heap.h"
+#include "allocators/pages/page_source.h"
+#include "allocators/pages/region.h"
+
+namespace sqlitemem {
+
+/// What large_object_stats() shows. Formulas: docs/reference.md.
+struct LargeObjectTotals {
+  std::uint64_t allocations = 0, frees = 0;        ///< Since the last reset_statistics().
+  std::uint64_t live_objects = 0, live_bytes = 0;  ///< live_bytes: page-rounded.
+  std::uint64_t requested_bytes = 0;               ///< Of the live objects, as last asked for.
+  std::uint64_t mapped_bytes = 0;                  ///< Live plus free-but-dirty: what the budget was charged.
+  std::uint64_t free_regions = 0, free_bytes = 0, dirty_free_bytes = 0, largest_free_bytes = 0;
+  std::uint64_t free_list_hits = 0;                ///< Allocations served from a free region, not by extending the area.
+  std::uint64_t coalesces = 0;                     ///< Merges with a free neighbour.
+  std::uint64_t coalescible_frees = 0;             ///< Frees that had at least one free neighbour.
+  std::uint64_t merged_frees = 0;                  ///< Of those, frees that were merged with every free neighbour.
+  std::uint64_t decommitted_bytes = 0;             ///< Returned to the OS since the last reset.
+  std::uint64_t in_place_growths = 0, moved_growths = 0, copied_growths = 0;
+  std::uint64_t huge_page_bytes = 0;               ///< Advised for huge pages, live.
+};
+
+/// One live object, for large_objects().
+struct LargeObjectInfo {
+  std::uint64_t object_id = 0;  ///< Small integer, in order of allocation.
+  std::uint64_t size_bytes = 0, mapped_bytes = 0;
+  std::uint64_t allocated_at_ns = 0;  ///< CLOCK_MONOTONIC_COARSE.
+  bool is_huge_page = false;
+};
+
+/// Thread-safe behind one lock. Nothing throws, nothing allocates outside the MetadataHeap.
+class LargeObjects {
+ public:
+  void start(Area& area, MetadataHeap& metadata, PageSource& pages, MemoryBudget& budget) noexcept;
+  void stop() noexcept;
+
+  /// Page-aligned. nullptr: area full, page source or budget refuses.
+  [[nodiscard]] void* allocate(std::size_t bytes) noexcept;
+
+  enum class ReleaseResult : std::uint8_t { ok, not_live, interior };
+  /// `not_live`: a double free or an address never handed out; `interior`: inside a live object. Nothing was changed then.
+  ReleaseResult release(void* object) noexcept;
+
+  /// Grows or shrinks: in place if the region behind is free, else by moving page tables, else by copying.
+  /// nullptr: no memory, `object` is unchanged.
+  [[nodiscard]] void* resize(void* object, std::size_t bytes) noexcept;
+
+  /// Page-rounded size of a live object; 0 if `object` is not the start of one. Lock-free.
+  [[nodiscard]] std::size_t usable_bytes(const void* object) const noexcept;
+
+  /// Decommits free regions that have been idle for `idle_ns` (0: all). Returns bytes given back to the OS.
+  std::size_t purge(std::uint64_t idle_ns, std::uint64_t now_ns) noexcept;
+  /// Merges free neighbours of every kind, decommits them all, and returns the bytes given back.
+  std::size_t coalesce_all() noexcept;
+
+  [[nodiscard]] LargeObjectTotals totals() const noexcept;
+  [[nodiscard]] std::vector<LargeObjectInfo> objects() const;  ///< Caller's allocator; copied under the lock in bounded memory.
+  [[nodiscard]] std::uint64_t resident_bytes() const noexcept; ///< Of the whole area, by asking the OS.
+  void reset_statistics() noexcept;
+
+  /// The first broken rule, or nullopt. O(regions).
+  [[nodiscard]] std::optional<Violation> find_violation() const noexcept;
+
+  Lock& lock() noexcept { return lock_; }  ///< For fork.
+
+ private:
+  mutable Lock lock_;
+};
+
+}  // namespace sqlitemem

@@ -1,0 +1,131 @@
+// The memory manager: routes a request to slabs, page runs or large objects, and answers for all of them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "allocators/base/check.h"
+#include "allocators/config.h"
+#include "allocators/large/large_objects.h"
+#include "allocators/pages/budget.h"
+#include "allocators/pages/metadata_heap.h"
+#include "allocators/pages/region.h"
+#include "allocators/slab/run_heap.h"
+#include "allocators/slab/slab_heap.h"
+
+namespace sqlitemem {
+
+/// The largest request that is served: SQLite's own limit is 2^31 - 256 bytes or so.
+inline constexpr std::size_t max_request_bytes = (std::size_t{1} << 31) - 1;
+
+struct HeapTotals {
+  std::uint64_t live_bytes = 0;    ///< Usable bytes of blocks handed out and not freed.
+  std::uint64_t live_objects = 0;
+  std::uint64_t peak_live_bytes = 0;  ///< Sampled whenever the heap takes pages, and at every reading.
+  std::uint64_t peak_live_objects = 0;
+  std::uint64_t cached_bytes = 0;     ///< Free, in magazines and depots, ready to be handed out.
+  std::uint64_t held_bytes = 0;       ///< Charged against memory_limit.
+  std::uint64_t peak_held_bytes = 0;
+  std::uint64_t metadata_bytes = 0;   ///< Our own bookkeeping, mapped; not part of held_bytes.
+  std::uint64_t reserved_bytes = 0;   ///< Address space of the region.
+  std::uint64_t limit_bytes = 0;      ///< memory_limit; 0: none.
+  std::uint64_t largest_request_bytes = 0;
+  std::uint64_t allocations = 0, frees = 0;  ///< Since reset_statistics().
+  std::uint64_t failures = 0;         ///< Requests answered with nullptr (limit, exhaustion, over max_request_bytes).
+  std::uint64_t corruptions = 0;      ///< Double frees and corrupt pointers reported.
+  std::uint64_t threads = 0;          ///< Threads with a cache.
+};
+
+/// Resident bytes by what they hold; the OS is asked (mincore), ~0.7 ms per GiB.
+struct ResidentBytes {
+  std::uint64_t slabs = 0, runs = 0, large = 0, metadata = 0;
+};
+
+/// What one collection gave back, in bytes.
+struct CollectResult {
+  std::uint64_t magazines = 0;  ///< Returned from magazines and depots to slabs and runs (not yet to the OS).
+  std::uint64_t slabs = 0, runs = 0, large = 0;  ///< Returned to the OS.
+  [[nodiscard]] std::uint64_t released() const { return slabs + runs + large; }
+};
+
+enum class CorruptionKind : std::uint8_t { double_free, not_a_block, interior_pointer };
+
+/// Says what is wrong with a pointer given to release(), resize() or usable_bytes().
+struct CorruptionReport {
+  CorruptionKind kind = CorruptionKind::not_a_block;
+  std::uintptr_t address = 0;
+  std::uint64_t object_bytes = 0;  ///< Size class of the slab or run concerned; 0: none.
+  std::string_view rule;
+};
+/// Called with no lock held, on the freeing thread, before the process aborts or goes on. Must not use the heap.
+using CorruptionHandler = void (*)(const CorruptionReport&) noexcept;
+
+/// Called when the region (not the limit) cannot serve a request; may return a foreign block or nullptr.
+using OverflowHandler = void* (*)(std::size_t bytes) noexcept;
+
+/// A whole heap. One serves the process (process_heap.h); tests make their own.
+/// Threads: every call from any thread; start() and stop() from one, with nobody else inside.
+class MemoryManager {
+ public:
+  struct Settings {
+    PageSource* pages = nullptr;      ///< nullptr: os_pages().
+    std::size_t region_bytes = 0;     ///< 0: option region_size.
+    std::size_t commit_stride = Region::default_stride;
+    std::size_t metadata_chunk_bytes = MetadataHeap::default_chunk_bytes;
+  };
+  enum class StartResult : std::uint8_t { ok, already_started, unsupported_page_size, no_address_space, no_memory };
+
+  constexpr MemoryManager() noexcept = default;
+  MemoryManager(const MemoryManager&) = delete;
+  MemoryManager& operator=(const MemoryManager&) = delete;
+
+  [[nodiscard]] StartResult start(const Settings& settings) noexcept;
+  void stop() noexcept;  ///< For tests. Every block is gone.
+  [[nodiscard]] bool is_started() const noexcept { return region_.base() != nullptr; }
+
+  // With the calling thread's cache. `cache` is the reference to its pointer: a first call replaces it.
+  [[nodiscard]] void* allocate(ThreadCache*& cache, std::size_t bytes) noexcept;
+  void release(ThreadCache*& cache, void* block) noexcept;
+  [[nodiscard]] void* resize(ThreadCache*& cache, void* block, std::size_t bytes) noexcept;
+
+  /// True for an address inside the region; such a pointer must go to this heap, any other must not.
+  [[nodiscard]] bool owns(const void* block) const noexcept { return region_.contains(block); }
+  /// Bytes the caller may use; what round_up() of the request was. 0 (and a corruption report) if not a live block.
+  [[nodiscard]] std::size_t usable_bytes(const void* block) noexcept;
+  /// The usable size that allocate(bytes) will give now: exactly, so that SQLite can skip a resize.
+  [[nodiscard]] std::size_t round_up(std::size_t bytes) const noexcept;
+
+  /// Flushes this thread's magazines, asks other threads to flush theirs at their next slow path, empties the depots,
+  /// returns empty slabs and every wholly free page to the OS.
+  CollectResult collect(ThreadCache*& cache) noexcept;
+  /// Coalesces and decommits free regions of large objects and runs; returns bytes given to the OS.
+  std::uint64_t coalesce_all() noexcept;
+
+  [[nodiscard]] HeapTotals totals() noexcept;
+  [[nodiscard]] ResidentBytes resident() noexcept;
+  [[nodiscard]] std::vector<SizeClassTotals> size_classes();         ///< Slab and run classes, by size.
+  [[nodiscard]] std::vector<RequestPattern> request_patterns();      ///< By estimated allocations, descending.
+  [[nodiscard]] RunTotals runs() noexcept { return runs_.totals(); }
+  [[nodiscard]] LargeObjectTotals large() noexcept { return large_.totals(); }
+  [[nodiscard]] std::vector<LargeObjectInfo> large_objects() { return large_.objects(); }
+  void reset_statistics() noexcept;
+
+  /// Walks everything: slabs, runs, large objects, magazines of idle and own threads. Takes every lock in turn.
+  [[nodiscard]] std::optional<Violation> find_violation() noexcept;
+
+  void apply_config() noexcept;  ///< Re-reads the runtime options.
+  /// A second, softer ceiling on live_bytes, SQLite's hard_heap_limit: 0 for none. Checked when pages are taken.
+  void set_live_limit(std::uint64_t bytes) noexcept { live_limit_.store(bytes, std::memory_order_relaxed); }
+  void set_corruption_handler(CorruptionHandler handler) noexcept { on_corruption_ = handler; }
+  void set_overflow_handler(OverflowHandler handler) noexcept { on_overflow_ = handler; }
+
+  // Threads and fork; process_heap.cpp wires them to pthread.
+  void thread_exits(ThreadCache*& cache) noexcept;
+  void before_fork() noexcept;
+  void after_fork_in_parent() noexcept;
+  void after_fork_in_child(ThreadCache* own) noexcept;
+};
+
+}  // namespace sqlitemem

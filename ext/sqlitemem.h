@@ -1,0 +1,42 @@
+/* The public C interface of sqlitemem, for programs that embed it. C99 and C++. */
+#ifndef SQLITEMEM_H
+#define SQLITEMEM_H
+
+#include <sqlite3.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SQLITEMEM_API __attribute__((visibility("default")))
+
+/*
+** Routes SQLite's heap through sqlitemem and registers the SQL functions and tables on every
+** connection opened from now on. Call it before sqlite3_initialize() and before the first
+** sqlite3_open(), from one thread.
+**
+** SQLITE_OK: installed (also if it already was). SQLITE_MISUSE: SQLite is initialised already.
+** SQLITE_NOMEM: no address space. After a failure SQLite is as it was, and sqlitemem_errmsg() says why.
+*/
+SQLITEMEM_API int sqlitemem_install(void);
+
+/* Why the last call of sqlitemem_install() or sqlitemem_set() on this thread failed; "" if it did not. */
+SQLITEMEM_API const char* sqlitemem_errmsg(void);
+
+/*
+** Sets an option of the table memory_config, by name and text: sqlitemem_set("memory_limit", "64MB").
+** Any thread. SQLITE_OK; SQLITE_NOTFOUND: no such option; SQLITE_RANGE: outside the range;
+** SQLITE_MISMATCH: not readable; SQLITE_BUSY: a start-up option, stored for the next start.
+*/
+SQLITEMEM_API int sqlitemem_set(const char* name, const char* value);
+
+/* Registers the tables and functions on one connection, if sqlitemem_install() came after it was opened. */
+SQLITEMEM_API int sqlitemem_register(sqlite3* db);
+
+/* "0.1.0" */
+SQLITEMEM_API const char* sqlitemem_libversion(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
