@@ -163,6 +163,7 @@ struct OptionState {
   std::string boot_val;
   OptionSource source = OptionSource::boot;
   bool pending_restart = false;
+  std::optional<std::string> pending_setting;  ///< What waits for the next start.
 };
 OptionState option_state(const OptionSpec& spec);
 

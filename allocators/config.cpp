@@ -1,0 +1,328 @@
+// The options at run time: reading and writing them as text, who set them, and what waits for a
+// restart.
+#include "allocators/config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "allocators/base/lock.h"
+
+namespace sqlitemem {
+namespace {
+
+/// What is known of an option beyond its value. Guarded by `lock`.
+struct Provenance {
+  OptionSource source = OptionSource::boot;
+  bool pending_restart = false;
+  std::int64_t pending_value = 0;
+};
+
+constinit Config the_config;
+constinit Lock lock;
+constinit std::array<Provenance, options.size()> provenance SQLITEMEM_GUARDED_BY(lock);
+constinit std::atomic<bool> started{false};
+constinit std::atomic<ConfigListener> listener{nullptr};
+
+struct Unit {
+  std::string_view name;
+  std::int64_t factor;
+};
+// The first name of each factor is the one that format_option() writes; the largest factor comes
+// first.
+constexpr auto byte_units = std::to_array<Unit>({
+    {"TB", std::int64_t{1} << 40},
+    {"GB", std::int64_t{1} << 30},
+    {"MB", std::int64_t{1} << 20},
+    {"kB", std::int64_t{1} << 10},
+    {"TiB", std::int64_t{1} << 40},
+    {"GiB", std::int64_t{1} << 30},
+    {"MiB", std::int64_t{1} << 20},
+    {"KiB", std::int64_t{1} << 10},
+    {"T", std::int64_t{1} << 40},
+    {"G", std::int64_t{1} << 30},
+    {"M", std::int64_t{1} << 20},
+    {"k", std::int64_t{1} << 10},
+    {"B", 1},
+});
+constexpr auto time_units =
+    std::to_array<Unit>({{"h", 3600 * 1000}, {"min", 60 * 1000}, {"s", 1000}, {"ms", 1}});
+
+constexpr std::span<const Unit> units_of(OptionType type) {
+  if (type == OptionType::bytes) return byte_units;
+  if (type == OptionType::milliseconds) return time_units;
+  return {};
+}
+
+/// Boot values, read before anything can change them: constant-initialised like the_config itself.
+constinit const Config boot_config;
+
+consteval bool ranges_make_sense() {
+  for (const OptionSpec& spec : options) {
+    if (spec.min > spec.max) return false;
+    if (spec.type == OptionType::enumeration &&
+        static_cast<std::size_t>(spec.max) + 1 != spec.choices.size()) {
+      return false;
+    }
+  }
+  return true;
+}
+static_assert(ranges_make_sense(), "an option has an empty range, or choices beyond it");
+
+constexpr char lower(char letter) {
+  return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+}
+constexpr char upper(char letter) {
+  return letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 'a' + 'A') : letter;
+}
+bool equal_ignoring_case(std::string_view left, std::string_view right) {
+  return std::ranges::equal(left, right, {}, lower, lower);
+}
+bool is_digit(char letter) { return letter >= '0' && letter <= '9'; }
+bool is_space(char letter) { return letter == ' ' || letter == '\t' || letter == '\n'; }
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+  return text;
+}
+
+/// Wide enough that no product of a setting and its unit overflows before it is checked.
+__extension__ using Wide = unsigned __int128;
+
+enum class ParseResult { ok, unreadable, too_large };
+
+/// "-12", "64MB", "1.5 GB", "2s". A fraction needs a unit above the base unit; what is below it is
+/// cut off.
+ParseResult parse_number(std::string_view text, std::span<const Unit> units, std::int64_t& value) {
+  constexpr auto limit = static_cast<Wide>(std::numeric_limits<std::int64_t>::max());
+  const bool negative = text.starts_with('-');
+  if (negative || text.starts_with('+')) text.remove_prefix(1);
+  Wide digits = 0, scale = 1;
+  std::size_t digit_count = 0;
+  bool after_point = false;
+  for (; !text.empty(); text.remove_prefix(1)) {
+    if (text.front() == '.' && !after_point) {
+      after_point = true;
+    } else if (is_digit(text.front())) {
+      if (++digit_count > 24) return ParseResult::too_large;
+      digits = digits * 10 + static_cast<unsigned>(text.front() - '0');
+      if (after_point) scale *= 10;
+    } else {
+      break;
+    }
+  }
+  if (digit_count == 0) return ParseResult::unreadable;
+  std::int64_t factor = 1;
+  if (const std::string_view name = trimmed(text); !name.empty()) {
+    const auto unit = std::ranges::find_if(
+        units, [&](const Unit& known) { return equal_ignoring_case(known.name, name); });
+    if (unit == units.end()) return ParseResult::unreadable;
+    factor = unit->factor;
+  }
+  if (after_point && factor == 1) return ParseResult::unreadable;
+  if (digits / scale > limit / static_cast<Wide>(factor)) return ParseResult::too_large;
+  const auto whole = digits / scale * static_cast<Wide>(factor);
+  const auto fraction = digits % scale * static_cast<Wide>(factor) / scale;
+  if (whole + fraction > limit) return ParseResult::too_large;
+  value = static_cast<std::int64_t>(whole + fraction);
+  if (negative) value = -value;
+  return ParseResult::ok;
+}
+
+/// One of the choices in any case; for off and on also the other common words.
+ParseResult parse_choice(std::string_view text, std::span<const std::string_view> choices,
+                         std::int64_t& value) {
+  const auto is_one_of = [&](std::initializer_list<std::string_view> words) {
+    return std::ranges::any_of(words, [&](auto word) { return equal_ignoring_case(word, text); });
+  };
+  for (std::size_t index = 0; index < choices.size(); ++index) {
+    if (equal_ignoring_case(choices[index], text) ||
+        (choices[index] == "on" && is_one_of({"1", "true", "yes"})) ||
+        (choices[index] == "off" && is_one_of({"0", "false", "no"}))) {
+      value = static_cast<std::int64_t>(index);
+      return ParseResult::ok;
+    }
+  }
+  return ParseResult::unreadable;
+}
+
+std::string expectation(const OptionSpec& spec) {
+  switch (spec.type) {
+    case OptionType::integer:
+      return "a whole number";
+    case OptionType::bytes:
+      return "bytes or a size such as 512kB, 64MB, 1GB";
+    case OptionType::milliseconds:
+      return "milliseconds or a time such as 500ms, 2s, 1min";
+    case OptionType::enumeration:
+      break;
+  }
+  return fmt::format("one of {}", fmt::join(spec.choices, ", "));
+}
+
+/// Levenshtein's distance: how many letters to insert, delete or replace.
+std::size_t edit_distance(std::string_view left, std::string_view right) {
+  std::vector<std::size_t> row(right.size() + 1);
+  for (std::size_t column = 0; column < row.size(); ++column) row[column] = column;
+  for (std::size_t line = 0; line < left.size(); ++line) {
+    std::size_t diagonal = std::exchange(row[0], line + 1);
+    for (std::size_t column = 0; column < right.size(); ++column) {
+      const std::size_t replaced = diagonal + (lower(left[line]) == right[column] ? 0 : 1);
+      diagonal = row[column + 1];
+      row[column + 1] = std::min({replaced, row[column] + 1, row[column + 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+std::string unknown_name_message(std::string_view name) {
+  struct Near {
+    std::size_t distance;
+    std::string_view name;
+  };
+  std::vector<Near> all;
+  for (const OptionSpec& spec : options) {
+    const bool contains = name.size() >= 4 && spec.name.find(name) != std::string_view::npos;
+    all.push_back({contains ? 1 : edit_distance(name, spec.name), spec.name});
+  }
+  std::ranges::stable_sort(all, {}, &Near::distance);
+  const std::size_t close_enough = std::max<std::size_t>(all.front().distance + 2, 4);
+  std::string nearest;
+  for (std::size_t index = 0; index < 3 && all[index].distance <= close_enough; ++index) {
+    nearest += fmt::format("{}'{}'", index == 0 ? "" : ", ", all[index].name);
+  }
+  return fmt::format("unknown option '{}'; the nearest: {}", name, nearest);
+}
+
+SetOutcome parse_value(const OptionSpec& spec, std::string_view text, std::int64_t& value) {
+  const std::string_view readable = trimmed(text);
+  const ParseResult parsed = spec.type == OptionType::enumeration
+                                 ? parse_choice(readable, spec.choices, value)
+                                 : parse_number(readable, units_of(spec.type), value);
+  if (parsed == ParseResult::unreadable) {
+    return {SetResult::bad_value, fmt::format("'{}' is not a value for {}: expected {}", text,
+                                              spec.name, expectation(spec))};
+  }
+  if (parsed == ParseResult::too_large || value < spec.min || value > spec.max) {
+    return {SetResult::out_of_range,
+            fmt::format("{} is outside the range of {}: {} to {}", readable, spec.name,
+                        format_option(spec, spec.min), format_option(spec, spec.max))};
+  }
+  return {};
+}
+
+constexpr std::size_t index_of(const OptionSpec& spec) {
+  return static_cast<std::size_t>(&spec - options.data());
+}
+
+/// "SQLITEMEM_MEMORY_LIMIT", in a buffer of the caller: nothing may allocate before main.
+using EnvironmentName = std::array<char, 64>;
+EnvironmentName environment_name(const OptionSpec& spec) noexcept {
+  constexpr std::string_view prefix = "SQLITEMEM_";
+  EnvironmentName name{};
+  char* end = std::ranges::copy(prefix, name.data()).out;
+  std::ranges::transform(spec.name.substr(0, name.size() - prefix.size() - 1), end, upper);
+  return name;
+}
+
+SetOutcome pending_outcome(const OptionSpec& spec, std::int64_t value) {
+  const std::string text = format_option(spec, value);
+  return {SetResult::pending_restart,
+          fmt::format("{} is read once, when the heap starts: {} is stored and waits for the next "
+                      "start; to start with it, set {}={} in the environment",
+                      spec.name, text, environment_name(spec).data(), text)};
+}
+
+/// Stores a value that was found good: at once, or as pending if its time has passed.
+SetOutcome store(const OptionSpec& spec, std::int64_t value, OptionSource source) {
+  const LockGuard guard(lock);
+  Provenance& known = provenance[index_of(spec)];
+  OptionValue& in_force = the_config.*spec.value;
+  if (spec.context == OptionContext::startup && started.load(std::memory_order_relaxed)) {
+    known.pending_restart = value != in_force.load(std::memory_order_relaxed);
+    known.pending_value = value;
+    return known.pending_restart ? pending_outcome(spec, value) : SetOutcome{};
+  }
+  in_force.store(value, std::memory_order_relaxed);
+  known = {.source = source};
+  return {};
+}
+
+/// An explicit setting by the program or by SQL is not undone by reading the environment again.
+bool environment_may_set(const OptionSpec& spec) {
+  const LockGuard guard(lock);
+  const OptionSource source = provenance[index_of(spec)].source;
+  return source == OptionSource::boot || source == OptionSource::environment;
+}
+
+}  // namespace
+
+Config& config() noexcept { return the_config; }
+
+SetOutcome set_option(std::string_view name, std::string_view text, OptionSource source) {
+  const auto spec = std::ranges::find_if(
+      options, [&](const OptionSpec& known) { return equal_ignoring_case(known.name, name); });
+  if (spec == options.end()) return {SetResult::unknown_name, unknown_name_message(name)};
+  std::int64_t value = 0;
+  if (SetOutcome refused = parse_value(*spec, text, value); refused.result != SetResult::ok) {
+    return refused;
+  }
+  SetOutcome outcome = store(*spec, value, source);
+  // Outside the lock: the listener reads options, and may take the heap's locks.
+  if (const auto notify = listener.load(std::memory_order_acquire);
+      notify != nullptr && spec->context == OptionContext::runtime) {
+    notify();
+  }
+  return outcome;
+}
+
+void read_environment(std::string* problems) {
+  for (const OptionSpec& spec : options) {
+    const EnvironmentName name = environment_name(spec);
+    const char* text = std::getenv(name.data());
+    if (text == nullptr || !environment_may_set(spec)) continue;
+    const SetOutcome outcome = set_option(spec.name, text, OptionSource::environment);
+    if (outcome.result == SetResult::ok || problems == nullptr) continue;
+    *problems += fmt::format("{}: {}\n", name.data(), outcome.message);
+  }
+}
+
+OptionState option_state(const OptionSpec& spec) {
+  Provenance known;
+  {
+    const LockGuard guard(lock);
+    known = provenance[index_of(spec)];
+  }
+  OptionState state;
+  state.setting = format_option(spec, option(spec.value));
+  state.boot_val = format_option(spec, (boot_config.*spec.value).load(std::memory_order_relaxed));
+  state.source = known.source;
+  state.pending_restart = known.pending_restart;
+  if (known.pending_restart) state.pending_setting = format_option(spec, known.pending_value);
+  return state;
+}
+
+std::string format_option(const OptionSpec& spec, std::int64_t value) {
+  if (spec.type == OptionType::enumeration) {
+    const auto index = static_cast<std::size_t>(value);
+    return std::string(index < spec.choices.size() ? spec.choices[index] : "?");
+  }
+  for (const Unit& unit : units_of(spec.type)) {
+    if (value != 0 && value % unit.factor == 0)
+      return fmt::format("{}{}", value / unit.factor, unit.name);
+  }
+  return fmt::format("{}", value);
+}
+
+void mark_started() noexcept { started.store(true, std::memory_order_relaxed); }
+
+void set_config_listener(ConfigListener callback) noexcept {
+  listener.store(callback, std::memory_order_release);
+}
+
+}  // namespace sqlitemem
