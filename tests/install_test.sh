@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs into an empty prefix, moves it, and uses it by find_package, pkg-config, .load and LD_PRELOAD.
+# Installs into an empty prefix, moves it, and uses it in every way that the README names.
 set -euo pipefail
 source_dir=$SQLITEMEM_SOURCE_DIR/tests/install_consumer
 scratch=$(mktemp -d "$SQLITEMEM_TEST_DIR/install.XXXXXX")
@@ -12,7 +12,7 @@ fail() {
   exit 1
 }
 # says_mode MODE TEXT: memory_mode() begins with the mode.
-says_mode() { case $2 in "$1:"*) ;; *) fail "expected mode $1, but memory_mode() says: $2" ;; esac; }
+says_mode() { [[ $2 == "$1:"* ]] || fail "expected mode $1, but memory_mode() says: $2"; }
 
 step "install, then move the tree: nothing in it may name the old place"
 cmake --install "$SQLITEMEM_BUILD_DIR" --prefix "$scratch/first" >install.log

@@ -1,0 +1,63 @@
+# The front doors: `make demo` shows what sqlitemem does, `make test` proves it. `make help` lists all.
+.DEFAULT_GOAL := help
+JOBS ?= $(shell nproc)
+# Warnings are errors where nobody reads them.
+WERROR ?= $(if $(CI),ON,OFF)
+
+# What a fresh Debian 12 lacks. Only these are installed, and only where they are missing.
+PACKAGES := \
+  g++ clang clang-tidy clang-format cmake ninja-build ccache pkg-config git \
+  libsqlite3-dev libfmt-dev catch2 libbenchmark-dev \
+  sqlite3 python3 valgrind \
+  libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 \
+  unicode-data bzip2 xz-utils
+
+PRESETS := dev asan tsan clang release
+
+.PHONY: help deps demo test bench lint format format-check install clean $(PRESETS)
+
+help: ## This list
+	@sed -nE 's/^([a-z -]+|\$$\(PRESETS\)):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | \
+	  sed 's/$$(PRESETS)/$(PRESETS)/' | awk -F'|' '{printf "  make %-32s %s\n", $$1, $$2}'
+
+demo: deps ## Load real data into SQLite on our allocators and look at it; under two minutes
+	cmake --preset release -DSQLITEMEM_WERROR=$(WERROR) --log-level=NOTICE
+	cmake --build --preset release -j $(JOBS) --target sqlitemem sqlitemem_preload
+	@bash examples/demo/run.sh build/release
+
+test: dev ## Every test, on the debug build with deep checks
+
+$(PRESETS): deps ## Configure, build and test that preset
+	cmake --preset $@ -DSQLITEMEM_WERROR=$(WERROR) --log-level=NOTICE
+	cmake --build --preset $@ -j $(JOBS)
+	ctest --preset $@ -j $(JOBS)
+
+bench: deps ## Build the benchmarks and run them against the other allocators
+	cmake --preset release --log-level=NOTICE
+	cmake --build --preset release -j $(JOBS)
+	@bash bench/run.sh build/release
+
+CXX_FILES = $(shell git ls-files '*.cpp' '*.h' '*.c')
+
+lint: deps ## clang-tidy over every source, and the house checks
+	cmake --preset clang -DSQLITEMEM_WERROR=$(WERROR) --log-level=NOTICE
+	run-clang-tidy -quiet -p build/clang -j $(JOBS) '/(allocators|ext|examples|tests|bench)/.*\.cpp$$'
+	bash tests/tidy.sh
+
+format: deps ## Rewrite the sources in the house format
+	clang-format -i $(CXX_FILES)
+
+format-check: deps ## Name the lines that `make format` would change
+	clang-format --dry-run --Werror $(CXX_FILES)
+
+install: deps ## Install the release build (PREFIX=/usr/local, DESTDIR=)
+	cmake --preset release -DCMAKE_INSTALL_PREFIX=$(or $(PREFIX),/usr/local) --log-level=NOTICE
+	cmake --build --preset release -j $(JOBS) \
+	  --target sqlitemem sqlitemem_preload sqlitemem_embedded
+	cmake --install build/release
+
+deps: ## Install the Debian packages that are missing; silent and offline if none is
+	@bash cmake/deps.sh $(PACKAGES)
+
+clean: ## Remove everything that was built
+	rm -rf build
