@@ -1,4 +1,4 @@
-# The front doors: `make demo` shows what sqlitemem does, `make test` proves it. `make help` lists all.
+# The front doors: `make demo` shows what sqlitemem does, `make test` proves it.
 .DEFAULT_GOAL := help
 JOBS ?= $(shell nproc)
 # Warnings are errors where nobody reads them.

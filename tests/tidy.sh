@@ -43,18 +43,21 @@ one_machine() {
 }
 blank_at_end() { grep -nE '[[:blank:]]+$' "${code[@]}" | cut -c1-80; }
 
+# The sentence begins on line 1 (after a #! line) and may run over the comment lines that follow.
 without_purpose() {
-  local file line opening
+  local file mark
   for file in "${code[@]}"; do
     case $file in
-      ext/sqlitemem.h | *.c) opening='^/\* .*\. \*/$' ;;  # The public header is C.
-      *.cpp | *.h) opening='^// .*[.:]$' ;;
-      *.sql) opening='^-- .*[.:]$' ;;
-      *) opening='^# .*[.:]$' ;;
+      ext/sqlitemem.h | *.c) mark='/[*]' ;;  # The public header is C.
+      *.cpp | *.h) mark='//' ;;
+      *.sql) mark='--' ;;
+      *) mark='#' ;;
     esac
-    line=$(head -n 1 "$file")
-    case $line in '#!'*) line=$(sed -n 2p "$file") ;; esac
-    [[ $line =~ $opening ]] || echo "$file: $line"
+    awk -v mark="^($mark|[*][*]) ?[^ ]" '
+      NR == 1 && /^#!/ { next }
+      $0 !~ mark { exit }
+      /[.:]( [*]\/)?$|[.:] / { found = 1; exit }
+      END { exit !found }' "$file" || echo "$file: $(grep -m 1 -v '^#!' "$file")"
   done
 }
 

@@ -65,7 +65,7 @@ SELECT so_far || format('stored %,d readings of Chinese characters',
 CREATE INDEX reading_by_value ON reading(kind, value);
 SELECT so_far || 'sorted them into an index by kind and value' FROM progress;
 
--- In NamesList.txt a line that begins with a code names a character; the lines after it describe it.
+-- In NamesList.txt a line that begins with a code names a character; those after it describe it.
 BEGIN;
 CREATE VIRTUAL TABLE description USING fts5(code UNINDEXED, name, notes, tokenize = 'porter');
 INSERT INTO description(code, name, notes)
