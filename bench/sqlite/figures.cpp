@@ -1,0 +1,28 @@
+// THE place to add or change a target of sqlite_bench: one line each.
+#include "bench/sqlite/figures.h"
+
+namespace sqlitemem::bench {
+
+std::vector<Figure> sqlite_figures() {
+  using enum Comparison;
+  const std::vector<std::string_view> stock = {"stock"}, managed = {"managed"};
+  const auto ours = "managed";
+  const auto more = Better::higher;
+  // clang-format off
+  return {
+      {"sqlite3_malloc + free, times stock's speed", "malloc_pair", ours, times_better, 3.0, stock},
+      {"OLTP, 2 threads, times stock", "oltp_2_threads", ours, times_better, 5.0, stock, more},
+      {"OLTP, 2 threads, times our 1 thread", "oltp_2_threads", ours, times_better, 1.85, managed,
+       more, "oltp_1_thread"},
+      {"speed mix in memory, CPU ms", "mix_memory", ours, ratio, 0.96, stock},
+      {"speed mix in a file, CPU ms", "mix_file", ours, ratio, 0.96, stock},
+      {"speed mix in memory, peak RSS MiB", "mix_memory_peak_mib", ours, ratio, 1.05, stock},
+      {"speed mix in a file, peak RSS MiB", "mix_file_peak_mib", ours, ratio, 1.05, stock},
+      {"loaded, observing: speed mix, CPU ms", "mix_memory", "observing", within_noise, 0, stock},
+      {"preloaded, start of `true`, wall µs", "start_true_us", ours, within_noise, 0, stock},
+      {"preloaded, start of the shell, wall µs", "start_shell_us", ours, within_noise, 0, stock},
+  };
+  // clang-format on
+}
+
+}  // namespace sqlitemem::bench

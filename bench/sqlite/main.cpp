@@ -1,0 +1,136 @@
+// sqlite_bench: an unmodified SQLite with our memory and without, in interleaved rounds.
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdlib>
+#include <map>
+
+#include "bench/sqlite/figures.h"
+#include "bench/sqlite/startup.h"
+#include "bench/sqlite/subjects.h"
+#include "bench/sqlite/tests.h"
+
+namespace sqlitemem::bench {
+namespace {
+
+struct SqliteTest {
+  std::string_view name;
+  void (*run)(const SqliteRun& run);
+  int threads = 1;
+  bool is_in_memory = true;
+  bool has_answers =
+      false;  ///< Its CPU time is that of the whole process, and its answers are compared.
+};
+
+constexpr std::array<SqliteTest, 5> tests{{
+    {"malloc_pair", test_malloc_pair},
+    {"oltp_1_thread", test_oltp},
+    {"oltp_2_threads", test_oltp, 2},
+    {"mix_memory", test_speed_mix, 1, true, true},
+    {"mix_file", test_speed_mix, 1, false, true},
+}};
+
+int run_worker(const Options& options) {
+  for (const SqliteTest& test : tests) {
+    if (test.name != options.worker) continue;
+    prepare_worker(options.subject);
+    test.run({.name = test.name,
+              .effort = options.is_quick ? 0.1 : 1.0,
+              .threads = test.threads,
+              .is_in_memory = test.is_in_memory});
+    return EXIT_SUCCESS;
+  }
+  fmt::print(stderr, "no test is called '{}'\n", options.worker);
+  return 2;
+}
+
+/// The answers that were given, by test: the first subject's are the measure for the others.
+class Answers {
+ public:
+  /// False, and said, if another subject had other answers to the same test.
+  bool agree(const std::string& test, const std::string& subject, const std::string& hash) {
+    const auto [first, is_new] = first_.try_emplace(test, subject, hash);
+    if (is_new || first->second.second == hash) return true;
+    fmt::print(stderr, "\n{}: {} answers {}, {} answers {}\n", test, first->second.first,
+               first->second.second, subject, hash);
+    return false;
+  }
+
+ private:
+  std::map<std::string, std::pair<std::string, std::string>> first_;
+};
+
+/// Takes the line "answers <hash>" out of a worker's output.
+std::string take_answers(std::string& output) {
+  constexpr std::string_view label = "answers ";
+  const std::size_t at = output.find(label);
+  if (at == std::string::npos) return "";
+  const std::size_t end = output.find('\n', at);
+  const std::string hash = output.substr(at + label.size(), end - at - label.size());
+  output.erase(at, end - at + 1);
+  return hash;
+}
+
+Job job_of(const SqliteTest& test, const SqliteSubject& subject, const Options& options,
+           Answers& answers) {
+  Job job{.test = std::string(test.name), .subject = std::string(subject.name), .command = {}};
+  job.command.arguments = {own_path(), fmt::format("--worker={}", test.name),
+                           fmt::format("--subject={}", subject.name)};
+  if (options.is_quick) job.command.arguments.emplace_back("--quick");
+  job.command.environment = environment_of(subject);
+  if (!test.has_answers) return job;
+  job.read = [test = job.test, name = job.subject, &answers, is_verifying = options.verify](
+                 const ChildResult& result, Measurements& measurements) {
+    std::string output = result.output;
+    const std::string hash = take_answers(output);
+    if (hash.empty() || !answers.agree(test, name, hash)) return false;
+    if (is_verifying) fmt::print("{} {} {}\n", test, name, hash);
+    measurements.add(test, name, static_cast<double>(result.cpu_ns) / 1e6);
+    return measurements.add_lines(name, output);
+  };
+  return job;
+}
+
+std::vector<Job> jobs_of(const Options& options, Answers& answers) {
+  std::vector<Job> jobs;
+  for (const SqliteTest& test : tests) {
+    if (!options.wants_test(test.name) || (options.verify && !test.has_answers)) continue;
+    for (const SqliteSubject& subject : sqlite_subjects()) {
+      if (!options.wants_subject(subject.name)) continue;
+      jobs.push_back(job_of(test, subject, options, answers));
+    }
+  }
+  return jobs;
+}
+
+int run_driver(Options options) {
+  Measurements measurements;
+  Answers answers;
+  if (options.verify) options.rounds = 1;
+  run_interleaved(jobs_of(options, answers), options, measurements);
+  if (options.verify) return EXIT_SUCCESS;
+  Options many_rounds = options;
+  many_rounds.rounds = options.rounds * 20;  // A start takes a millisecond and varies by half.
+  run_interleaved(startup_jobs(options), many_rounds, measurements);
+  count_startup_instructions(options, measurements);
+  const std::vector<Figure> figures = sqlite_figures();
+  if (options.as_csv) {
+    fmt::print("{}", all_as_csv(figures, measurements));
+    return EXIT_SUCCESS;
+  }
+  fmt::print("### SQLite: targets\n\n{}\n", figures_as_markdown(figures, measurements));
+  fmt::print(
+      "### SQLite: all measurements (malloc_pair ns, oltp thousand operations/s, mix CPU "
+      "ms)\n\n{}\n",
+      measurements_as_markdown(measurements));
+  return EXIT_SUCCESS;
+}
+
+}  // namespace
+}  // namespace sqlitemem::bench
+
+int main(int count, char** arguments) {
+  using namespace sqlitemem::bench;
+  const Options options = parse_options(count, arguments);
+  return options.worker.empty() ? run_driver(options) : run_worker(options);
+}

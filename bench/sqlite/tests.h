@@ -1,0 +1,33 @@
+// The SQLite tests: each runs in a worker process whose SQLite was prepared by the driver.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "bench/support/emit.h"
+
+namespace sqlitemem::bench {
+
+struct SqliteRun {
+  std::string_view name;
+  double effort;             ///< 1 normally, less with --quick.
+  int threads = 1;           ///< OLTP only.
+  bool is_in_memory = true;  ///< Mix only.
+
+  [[nodiscard]] std::uint32_t scaled(std::uint32_t repetitions) const {
+    const auto scaled = static_cast<std::uint32_t>(static_cast<double>(repetitions) * effort);
+    return scaled == 0 ? 1 : scaled;
+  }
+};
+
+/// sqlite3_malloc + sqlite3_free of 32 to 1024 bytes: nanoseconds of CPU time.
+void test_malloc_pair(const SqliteRun& run);
+
+/// Threads with their own :memory: databases that prepare every statement anew: thousand operations
+/// per second of wall time, and per second of CPU time under <name>_per_cpu_second.
+void test_oltp(const SqliteRun& run);
+
+/// The single-threaded mix: peak memory, and a line "answers <hash>" over every value of every row.
+void test_speed_mix(const SqliteRun& run);
+
+}  // namespace sqlitemem::bench
