@@ -14,11 +14,18 @@ inline constexpr std::size_t gib = 1024 * mib;
 inline constexpr std::size_t page_bytes = 4096;
 
 /// `unit` is a power of two.
-constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) & ~(unit - 1); }
-constexpr std::size_t round_down(std::size_t bytes, std::size_t unit) { return bytes & ~(unit - 1); }
-constexpr std::size_t divide_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit; }
+constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) {
+  return (bytes + unit - 1) & ~(unit - 1);
+}
+constexpr std::size_t round_down(std::size_t bytes, std::size_t unit) {
+  return bytes & ~(unit - 1);
+}
+constexpr std::size_t divide_up(std::size_t bytes, std::size_t unit) {
+  return (bytes + unit - 1) / unit;
+}
 
-/// Counters are read one after another while threads run, so a difference may be briefly negative: 0, not 2^64.
+/// Counters are read one after another while threads run, so a difference may be briefly negative:
+/// 0, not 2^64.
 constexpr std::uint64_t at_least_zero(std::uint64_t whole, std::uint64_t part) {
   return whole > part ? whole - part : 0;
 }

@@ -12,9 +12,9 @@ namespace sqlitemem {
 void fail_check(std::string_view rule, std::uint64_t left, std::uint64_t right, const char* file,
                 int line_number) noexcept {
   std::array<char, 512> line{};
-  const auto result = fmt::format_to_n(line.data(), line.size(),
-                                       "sqlitemem: {}:{}: broken rule: {} ({} vs {})\n", file,
-                                       line_number, rule, left, right);
+  const auto result =
+      fmt::format_to_n(line.data(), line.size(), "sqlitemem: {}:{}: broken rule: {} ({} vs {})\n",
+                       file, line_number, rule, left, right);
   const auto bytes = static_cast<std::size_t>(result.out - line.data());
   static_cast<void>(!::write(STDERR_FILENO, line.data(), bytes));
   std::abort();

@@ -1,4 +1,5 @@
-// CHECK: our own bugs stop the process, naming the rule and both values. Violation: a broken rule as data.
+// CHECK: our own bugs stop the process, naming the rule and both values. Violation: a broken rule
+// as data.
 #pragma once
 
 #include <cstdint>
@@ -21,18 +22,18 @@ struct Violation {
 }  // namespace sqlitemem
 
 /// Always on, O(1). For our own mistakes only, never for a caller's.
-#define SQLITEMEM_CHECK(condition, left, right)                                              \
-  do {                                                                                       \
-    if (!(condition)) [[unlikely]]                                                           \
-      ::sqlitemem::fail_check(#condition, static_cast<std::uint64_t>(left),                  \
-                              static_cast<std::uint64_t>(right), __FILE__, __LINE__);        \
+#define SQLITEMEM_CHECK(condition, left, right)                                       \
+  do {                                                                                \
+    if (!(condition)) [[unlikely]]                                                    \
+      ::sqlitemem::fail_check(#condition, static_cast<std::uint64_t>(left),           \
+                              static_cast<std::uint64_t>(right), __FILE__, __LINE__); \
   } while (false)
 
 #ifdef SQLITEMEM_DEEP_CHECKS
 /// On in the dev, asan and tsan builds: walks the whole structure after a mutating slow path.
-#define SQLITEMEM_CHECK_DEEP(structure)                                                      \
-  do {                                                                                       \
-    if (const auto broken = (structure).find_violation())                                    \
+#define SQLITEMEM_CHECK_DEEP(structure)                                                            \
+  do {                                                                                             \
+    if (const auto broken = (structure).find_violation())                                          \
       ::sqlitemem::fail_check(broken->rule, broken->expected, broken->actual, __FILE__, __LINE__); \
   } while (false)
 #else

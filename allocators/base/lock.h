@@ -1,4 +1,5 @@
-// A four-byte futex lock: what the slow paths take. Constant-initialised, so a static heap needs no constructor.
+// A four-byte futex lock: what the slow paths take. Constant-initialised, so a static heap needs no
+// constructor.
 #pragma once
 
 #include <atomic>
@@ -27,12 +28,14 @@
 
 namespace sqlitemem {
 
-/// Not recursive. Uncontended: one compare-and-swap, one exchange. U. Drepper, "Futexes Are Tricky", mutex 3.
+/// Not recursive. Uncontended: one compare-and-swap, one exchange. U. Drepper, "Futexes Are
+/// Tricky", mutex 3.
 class SQLITEMEM_CAPABILITY("lock") Lock {
  public:
   void lock() noexcept SQLITEMEM_ACQUIRE() {
     std::uint32_t expected = free_state;
-    if (!state_.compare_exchange_strong(expected, held, std::memory_order_acquire)) wait_for(expected);
+    if (!state_.compare_exchange_strong(expected, held, std::memory_order_acquire))
+      wait_for(expected);
   }
   void unlock() noexcept SQLITEMEM_RELEASE() {
     if (state_.exchange(free_state, std::memory_order_release) == contended) wake_one();

@@ -43,7 +43,9 @@ struct LargeObjectInfo {
 /// Thread-safe behind one lock. Nothing throws, nothing allocates outside the MetadataHeap.
 class LargeObjects {
  public:
-  void start(Area& area, MetadataHeap& metadata, PageSource& pages, MemoryBudget& budget) noexcept;
+  /// False: no memory for the table of sizes.
+  [[nodiscard]] bool start(Area& area, MetadataHeap& metadata, PageSource& pages,
+                           MemoryBudget& budget) noexcept;
   void stop() noexcept;
 
   /// Page-aligned. nullptr: area full, page source or budget refuses.
@@ -66,6 +68,9 @@ class LargeObjects {
   std::size_t coalesce_all() noexcept;
 
   [[nodiscard]] LargeObjectTotals totals() const noexcept;
+  /// Of live objects, page-rounded; one relaxed load each, for checks on growth.
+  [[nodiscard]] std::uint64_t live_bytes() const noexcept;
+  [[nodiscard]] std::uint64_t live_objects() const noexcept;
   [[nodiscard]] std::vector<LargeObjectInfo> objects() const;  ///< Caller's allocator; copied under the lock in bounded memory.
   [[nodiscard]] std::uint64_t resident_bytes() const noexcept; ///< Of the whole area, by asking the OS.
   void reset_statistics() noexcept;

@@ -20,8 +20,8 @@ class MetadataHeap {
   static constexpr std::size_t max_block_bytes = std::size_t{64} << 10;
   static constexpr std::size_t default_chunk_bytes = std::size_t{256} << 10;
 
-  /// Must be called once, before the first allocate(). `chunk_bytes`: what one page request asks for.
-  void start(PageSource& pages, std::size_t chunk_bytes = default_chunk_bytes) noexcept;
+  /// Must be called once, before the first allocate(). `bytes_per_chunk`: what one page request asks for.
+  void start(PageSource& pages, std::size_t bytes_per_chunk = default_chunk_bytes) noexcept;
   /// Gives everything back. For tests; the process's heap never stops.
   void stop() noexcept;
 

@@ -1,0 +1,322 @@
+// Routing: which allocator serves a request, what happens when it cannot, and who is told.
+#include "allocators/manager/memory_manager.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <cstring>
+
+#include "allocators/base/clock.h"
+
+namespace sqlitemem {
+namespace {
+
+constexpr std::size_t granules_for(std::size_t bytes) {
+  return divide_up(bytes, run_granule_bytes);
+}
+
+bool is_run_request(std::size_t bytes) {
+  return bytes <= static_cast<std::size_t>(option(&Config::large_object_threshold));
+}
+
+}  // namespace
+
+MemoryManager::StartResult MemoryManager::start(const Settings& settings) noexcept {
+  if (is_started()) return StartResult::already_started;
+  if (::sysconf(_SC_PAGESIZE) != static_cast<long>(page_bytes))
+    return StartResult::unsupported_page_size;
+  pages_ = settings.pages != nullptr ? settings.pages : &os_pages();
+  const std::size_t wanted = settings.region_bytes != 0
+                                 ? settings.region_bytes
+                                 : static_cast<std::size_t>(option(&Config::region_size));
+  metadata_.start(*pages_, settings.metadata_chunk_bytes);
+  Region region;
+  if (!region.start(*pages_, wanted, address_space_left(), settings.commit_stride))
+    return StartResult::no_address_space;
+  const std::size_t map_bytes = sqlitemem::round_up(region.bytes() >> chunk_shift, page_bytes);
+  void* map = pages_->reserve(map_bytes, page_bytes);
+  if (map == nullptr || !pages_->commit(map, map_bytes)) {
+    if (map != nullptr) pages_->release(map, map_bytes);
+    region.stop();
+    return StartResult::no_memory;
+  }
+  chunk_map_ = static_cast<std::atomic<ClassIndex>*>(map);
+  region_ = region;
+  const auto map_of = [&](const Area& area) {
+    return chunk_map_ + (static_cast<std::size_t>(area.begin() - region_.base()) >> chunk_shift);
+  };
+  if (!chunks_.start(region_.slabs, *pages_, budget_, map_of(region_.slabs)) ||
+      !runs_.start(region_.runs, metadata_, *pages_, budget_, map_of(region_.runs)) ||
+      !large_.start(region_.large, metadata_, *pages_, budget_)) {
+    stop();
+    return StartResult::no_memory;
+  }
+  // The large area answers for itself; its chunks are never anything else.
+  for (std::size_t chunk = 0; chunk < region_.large.bytes_left() >> chunk_shift; ++chunk) {
+    map_of(region_.large)[chunk].store(large_area_code, std::memory_order_relaxed);
+  }
+  slabs_.start({.chunks = &chunks_,
+                .runs = &runs_,
+                .metadata = &metadata_,
+                .budget = &budget_,
+                .out_bytes = nullptr});
+  slabs_.set_every_call_checked(option_as<HeapChecks>(&Config::heap_checks) ==
+                                HeapChecks::every_call);
+  last_maintenance_ns_.store(coarse_clock_ns(), std::memory_order_relaxed);
+  apply_config();
+  return StartResult::ok;
+}
+
+void MemoryManager::stop() noexcept {
+  if (!is_started()) return;
+  large_.stop();
+  runs_.stop();
+  chunks_.stop();
+  metadata_.stop();
+  pages_->release(chunk_map_, sqlitemem::round_up(region_.bytes() >> chunk_shift, page_bytes));
+  region_.stop();
+  chunk_map_ = nullptr;
+}
+
+void MemoryManager::apply_config() noexcept {
+  const auto limit = static_cast<std::uint64_t>(option(&Config::memory_limit));
+  budget_.set_limit(limit == 0 ? MemoryBudget::unlimited : limit);
+  slabs_.apply_config();
+}
+
+std::size_t MemoryManager::round_up(std::size_t bytes) const noexcept {
+  if (bytes == 0 || bytes > max_request_bytes) return bytes;
+  if (bytes <= max_cached_bytes)
+    return slabs_.table().object_bytes(slabs_.table().class_for(bytes));
+  return sqlitemem::round_up(bytes, is_run_request(bytes) ? run_granule_bytes : page_bytes);
+}
+
+void* MemoryManager::sampled(ThreadCache& cache, ClassIndex index, std::size_t bytes,
+                             void* block) noexcept {
+  slabs_.sample(cache, index, bytes);
+  return block;
+}
+
+void* MemoryManager::allocate_run(std::size_t bytes) noexcept {
+  void* run = runs_.allocate(granules_for(bytes));
+  if (run == nullptr) return nullptr;
+  large_run_bytes_.fetch_add(granules_for(bytes) * run_granule_bytes, std::memory_order_relaxed);
+  large_run_objects_.fetch_add(1, std::memory_order_relaxed);
+  large_run_allocations_.fetch_add(1, std::memory_order_relaxed);
+  return run;
+}
+
+void* MemoryManager::allocate_once(ThreadCache*& cache, std::size_t bytes,
+                                   std::size_t max_batch) noexcept {
+  if (bytes <= max_cached_bytes)
+    return slabs_.allocate(cache, slabs_.table().class_for(bytes), bytes, max_batch);
+  return is_run_request(bytes) ? allocate_run(bytes) : large_.allocate(bytes);
+}
+
+void* MemoryManager::allocate_slow(ThreadCache*& cache, std::size_t bytes) noexcept {
+  if (bytes == 0 || !is_started()) return nullptr;
+  std::size_t max_batch = ~std::size_t{0};
+  void* block = nullptr;
+  if (bytes <= max_request_bytes && fits_live_limit(bytes, max_batch)) {
+    block = allocate_once(cache, bytes, max_batch);
+    if (block == nullptr) {
+      collect(cache);  // Caches and idle pages first; then there is none.
+      block = allocate_once(cache, bytes, max_batch);
+    }
+    // The limit is ours to keep; a short address space is not the caller's fault.
+    if (block == nullptr && on_overflow_ != nullptr &&
+        budget_.held_bytes() + bytes <= budget_.limit()) {
+      return on_overflow_(bytes);
+    }
+  }
+  if (bytes > max_cached_bytes && block != nullptr) slabs_.requests().record_large(bytes);
+  if (block == nullptr) {
+    failures_.fetch_add(1, std::memory_order_relaxed);
+    return nullptr;
+  }
+  note_growth();
+  return block;
+}
+
+void MemoryManager::release_run(ThreadCache*& cache, void* block, BadBlocks& bad) noexcept {
+  const std::size_t granules = runs_.granules_of(block);
+  if (granules != 0 && granules * run_granule_bytes <= max_cached_bytes) {
+    return slabs_.release(cache, block, run_class_for(granules), bad);
+  }
+  switch (runs_.release(block)) {
+    case RunHeap::ReleaseResult::ok:
+      large_run_bytes_.fetch_sub(granules * run_granule_bytes, std::memory_order_relaxed);
+      large_run_objects_.fetch_sub(1, std::memory_order_relaxed);
+      large_run_frees_.fetch_add(1, std::memory_order_relaxed);
+      break;
+    case RunHeap::ReleaseResult::not_live:
+      bad.add({BadBlock::Kind::double_free, block, "a freed run was handed out"});
+      break;
+    case RunHeap::ReleaseResult::interior:
+      bad.add({BadBlock::Kind::interior, block, "a freed pointer is the start of a run"});
+      break;
+  }
+}
+
+void MemoryManager::release_large(void* block, BadBlocks& bad) noexcept {
+  switch (large_.release(block)) {
+    case LargeObjects::ReleaseResult::ok:
+      break;
+    case LargeObjects::ReleaseResult::not_live:
+      bad.add({BadBlock::Kind::double_free, block, "a freed large object was handed out"});
+      break;
+    case LargeObjects::ReleaseResult::interior:
+      bad.add({BadBlock::Kind::interior, block, "a freed pointer is the start of a large object"});
+      break;
+  }
+}
+
+void MemoryManager::release_slow(ThreadCache*& cache, void* block) noexcept {
+  BadBlocks bad;
+  const std::size_t offset =
+      reinterpret_cast<std::uintptr_t>(block) - reinterpret_cast<std::uintptr_t>(region_.base());
+  if (offset >= region_.bytes()) {
+    bad.add({BadBlock::Kind::not_a_block, block, "a freed pointer is inside the region"});
+    return report(bad);
+  }
+  const ClassIndex index = class_of(offset);
+  const CacheSlot& slot = cache->slots[index];
+  void** top = slot.top.load(std::memory_order_relaxed);
+  if (index == no_class) {
+    bad.add({BadBlock::Kind::double_free, block, "the slab of a freed block is there"});
+  } else if (index == run_area_code) {
+    release_run(cache, block, bad);
+  } else if (index == large_area_code) {
+    release_large(block, bad);
+  } else if (top != slot.lo.load(std::memory_order_relaxed) && top[-1] == block) {
+    bad.add({BadBlock::Kind::double_free, block, "a block is not freed twice in a row"});
+  } else {
+    slabs_.release(cache, block, index, bad);
+  }
+  maintain(bad);
+  if (bad.count != 0) report(bad);
+}
+
+std::size_t MemoryManager::usable_bytes_slow(const void* block, ClassIndex index) noexcept {
+  std::size_t bytes = 0;
+  if (index == run_area_code) bytes = runs_.granules_of(block) * run_granule_bytes;
+  if (index == large_area_code) bytes = large_.usable_bytes(block);
+  if (bytes == 0) {
+    report({.kind = CorruptionKind::not_a_block,
+            .address = reinterpret_cast<std::uintptr_t>(block),
+            .object_bytes = 0,
+            .rule = "a pointer asked for its size is a live block"});
+  }
+  return bytes;
+}
+
+bool MemoryManager::resize_in_place(void* block, std::size_t old_bytes,
+                                    std::size_t bytes) noexcept {
+  const ClassIndex index =
+      class_of(static_cast<std::size_t>(static_cast<std::byte*>(block) - region_.base()));
+  if (index != run_area_code || bytes <= max_slab_object_bytes || bytes > max_run_bytes ||
+      !is_run_request(bytes))
+    return false;
+  const std::size_t from = old_bytes / run_granule_bytes, to = granules_for(bytes);
+  if (!runs_.resize_in_place(block, to)) return false;
+  const auto class_or_none = [](std::size_t granules) {
+    return granules * run_granule_bytes <= max_cached_bytes ? run_class_for(granules) : no_class;
+  };
+  slabs_.reclassify_run(class_or_none(from), class_or_none(to));
+  if (class_or_none(from) == no_class) {
+    large_run_bytes_.fetch_sub(from * run_granule_bytes, std::memory_order_relaxed);
+    large_run_objects_.fetch_sub(1, std::memory_order_relaxed);
+    large_run_frees_.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (class_or_none(to) == no_class) {
+    large_run_bytes_.fetch_add(to * run_granule_bytes, std::memory_order_relaxed);
+    large_run_objects_.fetch_add(1, std::memory_order_relaxed);
+    large_run_allocations_.fetch_add(1, std::memory_order_relaxed);
+  }
+  return true;
+}
+
+void* MemoryManager::resize(ThreadCache*& cache, void* block, std::size_t bytes) noexcept {
+  if (block == nullptr) return allocate(cache, bytes);
+  if (bytes == 0) return release(cache, block), nullptr;
+  const std::size_t old_bytes = usable_bytes(block);
+  if (old_bytes == 0) return nullptr;  // Reported.
+  const bool is_large = region_.large.contains(block);
+  if (is_large && bytes > max_cached_bytes && !is_run_request(bytes) &&
+      bytes <= max_request_bytes) {
+    std::size_t max_batch = 0;
+    const std::size_t growth = bytes > old_bytes ? bytes - old_bytes : 0;
+    if (growth != 0 && !fits_live_limit(growth, max_batch)) return failures_.fetch_add(1), nullptr;
+    void* resized = large_.resize(block, bytes);
+    if (resized == nullptr) resized = (collect(cache), large_.resize(block, bytes));
+    if (resized == nullptr) return failures_.fetch_add(1), nullptr;
+    if (growth != 0) slabs_.requests().record_large(bytes), note_growth();
+    return resized;
+  }
+  // Less than half free is slack for the next growth; page runs are cut, because their pages can go
+  // back.
+  if (bytes <= old_bytes && (bytes > old_bytes / 2 || old_bytes <= 64)) return block;
+  if (resize_in_place(block, old_bytes, bytes)) return block;
+  void* moved = allocate(cache, bytes);
+  if (moved == nullptr) return bytes <= old_bytes ? block : nullptr;
+  std::memcpy(moved, block, std::min(old_bytes, bytes));
+  release(cache, block);
+  return moved;
+}
+
+CollectResult MemoryManager::collect(ThreadCache*& cache) noexcept {
+  CollectResult result;
+  if (!is_started()) return result;
+  BadBlocks bad;
+  result.magazines = slabs_.flush(cache, bad);
+  const std::uint64_t now = coarse_clock_ns();
+  result.slabs = slabs_.purge_slabs() + chunks_.purge(0, now);
+  result.runs = runs_.purge(0, now);
+  result.large = large_.coalesce_all();
+  if (bad.count != 0) report(bad);
+  SQLITEMEM_CHECK_DEEP(*this);
+  return result;
+}
+
+std::uint64_t MemoryManager::coalesce_all() noexcept {
+  return is_started() ? large_.coalesce_all() + runs_.purge(0, coarse_clock_ns()) : 0;
+}
+
+void MemoryManager::maintain(BadBlocks& bad) noexcept {
+  const auto delay_ns = static_cast<std::uint64_t>(option(&Config::purge_delay)) * 1'000'000;
+  const std::uint64_t now = coarse_clock_ns();
+  std::uint64_t last = last_maintenance_ns_.load(std::memory_order_relaxed);
+  if (now < last + delay_ns ||
+      !last_maintenance_ns_.compare_exchange_strong(last, now, std::memory_order_relaxed))
+    return;
+  slabs_.reap(bad);
+  chunks_.purge(delay_ns, now);
+  runs_.purge(delay_ns, now);
+  large_.purge(delay_ns, now);
+}
+
+void MemoryManager::before_fork() noexcept {
+  slabs_.lock_all();
+  runs_.lock().lock();
+  chunks_.lock().lock();
+  large_.lock().lock();
+  metadata_.lock().lock();
+}
+
+void MemoryManager::after_fork_in_parent() noexcept {
+  metadata_.lock().unlock();
+  large_.lock().unlock();
+  chunks_.lock().unlock();
+  runs_.lock().unlock();
+  slabs_.unlock_all();
+}
+
+void MemoryManager::after_fork_in_child(const ThreadCache* own) noexcept {
+  after_fork_in_parent();
+  slabs_.adopt_after_fork(own);
+}
+
+}  // namespace sqlitemem

@@ -1,0 +1,342 @@
+// First fit over segment bitmaps; pages are charged when a run first touches them and refunded when
+// purged.
+#include "allocators/slab/run_heap.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "allocators/base/clock.h"
+#include "allocators/slab/slab.h"
+
+namespace sqlitemem {
+namespace {
+
+constexpr std::size_t chunks_per_segment = mib / chunk_bytes;
+
+}  // namespace
+
+void RunSegment::mark(std::size_t first, std::size_t count, bool in_use) noexcept {
+  for (std::size_t granule = first, end = first + count; granule < end;) {
+    const std::size_t bit = granule % 64;
+    const std::size_t span = std::min(end - granule, 64 - bit);
+    const std::uint64_t mask = (span == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << span) - 1)
+                               << bit;
+    if (in_use) {
+      used[granule / 64] |= mask;
+    } else {
+      used[granule / 64] &= ~mask;
+    }
+    granule += span;
+  }
+}
+
+RunSegment::FreeRun RunSegment::next_free(std::size_t from) const noexcept {
+  const auto scan = [this](std::size_t start, bool for_used) {
+    for (std::size_t word = start / 64; word < used.size(); ++word) {
+      std::uint64_t bits = for_used ? used[word] : ~used[word];
+      if (word == start / 64) bits &= ~std::uint64_t{0} << (start % 64);
+      if (bits != 0) return word * 64 + static_cast<std::size_t>(std::countr_zero(bits));
+    }
+    return granules;
+  };
+  if (from >= granules) return {granules, granules};
+  const std::size_t begin = scan(from, false);
+  return {begin, begin == granules ? granules : scan(begin, true)};
+}
+
+bool RunHeap::start(Area& area, MetadataHeap& metadata, PageSource& pages, MemoryBudget& budget,
+                    std::atomic<ClassIndex>* chunk_map_of_area) noexcept {
+  area_ = &area, metadata_ = &metadata, pages_ = &pages, budget_ = &budget;
+  chunk_map_ = chunk_map_of_area;
+  const std::size_t segments = area.bytes_left() / mib;
+  const std::size_t pointer_bytes = segments * sizeof(*segments_);
+  table_bytes_ = round_up(pointer_bytes + segments * sizeof(*largest_free_), page_bytes);
+  table_memory_ = static_cast<std::byte*>(pages.reserve(table_bytes_, page_bytes));
+  if (table_memory_ == nullptr) return false;
+  if (!pages.commit(table_memory_, table_bytes_)) {
+    stop();
+    return false;
+  }
+  segments_ = reinterpret_cast<std::atomic<RunSegment*>*>(table_memory_);
+  largest_free_ = reinterpret_cast<std::uint16_t*>(table_memory_ + pointer_bytes);
+  return true;
+}
+
+void RunHeap::stop() noexcept {
+  const LockGuard guard(lock_);
+  if (table_memory_ != nullptr) pages_->release(table_memory_, table_bytes_);
+  table_memory_ = nullptr, segments_ = nullptr, largest_free_ = nullptr;
+  segment_count_ = 0, live_granules_ = 0;
+}
+
+RunHeap::Place RunHeap::place_of(const void* run) const noexcept {
+  const auto offset = static_cast<std::size_t>(static_cast<const std::byte*>(run) - area_->begin());
+  return {static_cast<std::uint32_t>(offset / mib), offset % mib / run_granule_bytes};
+}
+
+std::byte* RunHeap::address_of(std::uint32_t segment, std::size_t granule) const noexcept {
+  return area_->begin() + std::size_t{segment} * mib + granule * run_granule_bytes;
+}
+
+bool RunHeap::add_segment() noexcept {
+  if (area_->bytes_left() < mib) return false;
+  auto* segment = static_cast<RunSegment*>(metadata_->allocate(sizeof(RunSegment)));
+  if (segment == nullptr) return false;
+  if (area_->extend(mib) == nullptr) {
+    metadata_->release(segment, sizeof(RunSegment));
+    return false;
+  }
+  segment->free_granules = RunSegment::granules;
+  largest_free_[segment_count_] = RunSegment::granules;
+  segments_[segment_count_].store(segment, std::memory_order_release);
+  for (std::size_t i = 0; i < chunks_per_segment; ++i) {
+    chunk_map_[segment_count_ * chunks_per_segment + i].store(run_area_code,
+                                                              std::memory_order_relaxed);
+  }
+  ++segment_count_;
+  return true;
+}
+
+std::optional<std::size_t> RunHeap::find_in(std::uint32_t index, std::size_t count) noexcept {
+  const RunSegment& segment = *segments_[index].load(std::memory_order_relaxed);
+  const std::size_t alignment =
+      count % RunSegment::granules_per_page == 0 ? RunSegment::granules_per_page : 1;
+  std::size_t largest = 0;
+  for (std::size_t from = 0;;) {
+    const auto [begin, end] = segment.next_free(from);
+    if (begin == RunSegment::granules) break;
+    const std::size_t first = round_up(begin, alignment);
+    if (first + count <= end) return first;
+    largest = std::max(largest, end - begin);
+    from = end;
+  }
+  // An aligned search may skip a run that is long enough: the bound stays what was seen, which is
+  // exact.
+  largest_free_[index] = static_cast<std::uint16_t>(largest);
+  return std::nullopt;
+}
+
+bool RunHeap::charge_pages(RunSegment& segment, std::size_t first, std::size_t count) noexcept {
+  const std::size_t first_page = first / RunSegment::granules_per_page;
+  const std::size_t last_page = (first + count - 1) / RunSegment::granules_per_page;
+  std::size_t fresh = 0;
+  for (std::size_t page = first_page; page <= last_page; ++page) {
+    fresh += (segment.charged[page / 64] >> (page % 64) & 1) == 0 ? 1 : 0;
+  }
+  if (fresh != 0 && !budget_->charge(fresh * page_bytes)) return false;
+  for (std::size_t page = first_page; page <= last_page; ++page) {
+    segment.charged[page / 64] |= std::uint64_t{1} << (page % 64);
+  }
+  return true;
+}
+
+void* RunHeap::allocate(std::size_t count) noexcept {
+  const LockGuard guard(lock_);
+  for (std::uint32_t index = 0;; ++index) {
+    if (index == segment_count_ && !add_segment()) return nullptr;
+    if (largest_free_[index] < count) continue;
+    const auto found = find_in(index, count);
+    if (!found) continue;
+    RunSegment& segment = *segments_[index].load(std::memory_order_relaxed);
+    if (!charge_pages(segment, *found, count)) return nullptr;
+    segment.mark(*found, count, true);
+    segment.free_granules -= static_cast<std::uint32_t>(count);
+    ++segment.live_runs;
+    live_granules_ += count;
+    segment.length[*found].store(static_cast<std::uint8_t>(count - RunSegment::length_bias),
+                                 std::memory_order_relaxed);
+    return address_of(index, *found);
+  }
+}
+
+std::size_t RunHeap::granules_of(const void* run) const noexcept {
+  if (reinterpret_cast<std::uintptr_t>(run) % run_granule_bytes != 0) return 0;
+  const Place place = place_of(run);
+  const RunSegment* segment = segments_[place.segment].load(std::memory_order_acquire);
+  if (segment == nullptr) return 0;
+  const std::uint8_t length = segment->length[place.granule].load(std::memory_order_relaxed);
+  return length == 0 ? 0 : std::size_t{length} + RunSegment::length_bias;
+}
+
+RunHeap::ReleaseResult RunHeap::release(void* run) noexcept {
+  const LockGuard guard(lock_);
+  const std::size_t count = granules_of(run);
+  const Place place = place_of(run);
+  RunSegment* segment = segments_[place.segment].load(std::memory_order_relaxed);
+  if (count == 0) {
+    const bool inside = segment != nullptr && segment->is_used(place.granule);
+    return inside ? ReleaseResult::interior : ReleaseResult::not_live;
+  }
+  segment->length[place.granule].store(0, std::memory_order_relaxed);
+  segment->mark(place.granule, count, false);
+  segment->free_granules += static_cast<std::uint32_t>(count);
+  --segment->live_runs;
+  segment->last_free_ns = coarse_clock_ns();
+  live_granules_ -= count;
+  // The merged run: from the first free granule before it to the first used one behind it.
+  std::size_t begin = place.granule;
+  while (begin > 0 && !segment->is_used(begin - 1)) --begin;
+  const std::size_t merged = segment->next_free(begin).end - begin;
+  largest_free_[place.segment] =
+      static_cast<std::uint16_t>(std::max<std::size_t>(largest_free_[place.segment], merged));
+  return ReleaseResult::ok;
+}
+
+bool RunHeap::resize_in_place(void* run, std::size_t count) noexcept {
+  const LockGuard guard(lock_);
+  const std::size_t now = granules_of(run);
+  if (now == 0) return false;
+  const Place place = place_of(run);
+  RunSegment& segment = *segments_[place.segment].load(std::memory_order_relaxed);
+  if (count % RunSegment::granules_per_page == 0 &&
+      place.granule % RunSegment::granules_per_page != 0) {
+    return false;  // The new size promises a page boundary.
+  }
+  if (count > now) {
+    const auto [begin, end] = segment.next_free(place.granule + now);
+    if (begin != place.granule + now || end - begin < count - now) return false;
+    if (!charge_pages(segment, begin, count - now)) return false;
+    segment.mark(begin, count - now, true);
+    segment.free_granules -= static_cast<std::uint32_t>(count - now);
+  } else if (count < now) {
+    segment.mark(place.granule + count, now - count, false);
+    segment.free_granules += static_cast<std::uint32_t>(now - count);
+    segment.last_free_ns = coarse_clock_ns();
+    const std::size_t freed =
+        segment.next_free(place.granule + count).end - (place.granule + count);
+    largest_free_[place.segment] =
+        static_cast<std::uint16_t>(std::max<std::size_t>(largest_free_[place.segment], freed));
+  }
+  live_granules_ += count - now;
+  segment.length[place.granule].store(static_cast<std::uint8_t>(count - RunSegment::length_bias),
+                                      std::memory_order_relaxed);
+  return true;
+}
+
+std::size_t RunHeap::purge_segment(std::uint32_t index) noexcept {
+  RunSegment& segment = *segments_[index].load(std::memory_order_relaxed);
+  std::size_t freed = 0;
+  for (std::size_t from = 0;;) {
+    const auto [begin, end] = segment.next_free(from);
+    if (begin == RunSegment::granules) break;
+    from = end;
+    std::size_t page = divide_up(begin, RunSegment::granules_per_page);
+    const std::size_t end_page = end / RunSegment::granules_per_page;
+    const auto is_charged = [&](std::size_t p) {
+      return (segment.charged[p / 64] >> (p % 64) & 1) != 0;
+    };
+    while (page < end_page) {
+      while (page < end_page && !is_charged(page)) ++page;
+      const std::size_t first = page;
+      while (page < end_page && is_charged(page)) ++page;
+      if (page == first) continue;
+      const std::size_t bytes = (page - first) * page_bytes;
+      if (!pages_->decommit(address_of(index, first * RunSegment::granules_per_page), bytes))
+        continue;
+      for (std::size_t p = first; p < page; ++p)
+        segment.charged[p / 64] &= ~(std::uint64_t{1} << (p % 64));
+      budget_->refund(bytes);
+      freed += bytes;
+    }
+  }
+  return freed;
+}
+
+std::size_t RunHeap::purge(std::uint64_t idle_ns, std::uint64_t now_ns) noexcept {
+  const LockGuard guard(lock_);
+  std::size_t freed = 0;
+  for (std::uint32_t index = 0; index < segment_count_; ++index) {
+    const RunSegment& segment = *segments_[index].load(std::memory_order_relaxed);
+    if (segment.free_granules == 0 || segment.last_free_ns + idle_ns > now_ns) continue;
+    freed += purge_segment(index);
+  }
+  return freed;
+}
+
+RunTotals RunHeap::totals() const noexcept {
+  const LockGuard guard(lock_);
+  RunTotals totals;
+  totals.segments = segment_count_;
+  totals.live_bytes = live_granules_ * run_granule_bytes;
+  for (std::uint32_t index = 0; index < segment_count_; ++index) {
+    const RunSegment& segment = *segments_[index].load(std::memory_order_relaxed);
+    totals.live_runs += segment.live_runs;
+    totals.free_bytes += std::uint64_t{segment.free_granules} * run_granule_bytes;
+    for (std::size_t from = 0;;) {
+      const auto [begin, end] = segment.next_free(from);
+      if (begin == RunSegment::granules) break;
+      totals.largest_free_bytes =
+          std::max<std::uint64_t>(totals.largest_free_bytes, (end - begin) * run_granule_bytes);
+      for (std::size_t page = divide_up(begin, RunSegment::granules_per_page);
+           page < end / RunSegment::granules_per_page; ++page) {
+        if ((segment.charged[page / 64] >> (page % 64) & 1) != 0)
+          totals.dirty_free_bytes += page_bytes;
+      }
+      from = end;
+    }
+  }
+  return totals;
+}
+
+std::uint64_t RunHeap::resident_bytes() const noexcept {
+  const auto bytes = static_cast<std::size_t>(area_->frontier() - area_->begin());
+  return bytes == 0 ? 0 : pages_->resident_bytes(area_->begin(), bytes);
+}
+
+std::optional<Violation> RunHeap::find_violation_in(std::uint32_t index) const noexcept {
+  const RunSegment& segment = *segments_[index].load(std::memory_order_relaxed);
+  std::size_t used = 0, largest = 0, runs = 0;
+  for (std::size_t granule = 0; granule < RunSegment::granules;) {
+    const std::uint8_t length = segment.length[granule].load(std::memory_order_relaxed);
+    const auto address = reinterpret_cast<std::uintptr_t>(address_of(index, granule));
+    if (length == 0) {
+      if (segment.is_used(granule))
+        return Violation{"run: a granule in use belongs to a run", 0, 1, address};
+      const std::size_t end = segment.next_free(granule).end;
+      for (std::size_t i = granule; i < end; ++i) {
+        if (segment.length[i].load(std::memory_order_relaxed) != 0) {
+          return Violation{"run: a run covers bits set", 1, 0,
+                           reinterpret_cast<std::uintptr_t>(address_of(index, i))};
+        }
+      }
+      largest = std::max(largest, end - granule);
+      granule = end;
+      continue;
+    }
+    const std::size_t count = std::size_t{length} + RunSegment::length_bias;
+    if (granule + count > RunSegment::granules)
+      return Violation{"run: ends in its segment", RunSegment::granules, granule + count, address};
+    for (std::size_t i = granule; i < granule + count; ++i) {
+      if (!segment.is_used(i)) return Violation{"run: a run covers bits set", 1, 0, address};
+      if (i > granule && segment.length[i].load(std::memory_order_relaxed) != 0)
+        return Violation{"run: runs do not overlap", 0, 1, address};
+      const std::size_t page = i / RunSegment::granules_per_page;
+      if ((segment.charged[page / 64] >> (page % 64) & 1) == 0)
+        return Violation{"run: its pages are charged", 1, 0, address};
+    }
+    used += count, ++runs, granule += count;
+  }
+  if (segment.free_granules != RunSegment::granules - used)
+    return Violation{"run: free_granules == zero bits", RunSegment::granules - used,
+                     segment.free_granules};
+  if (segment.live_runs != runs)
+    return Violation{"run: live_runs == runs described", runs, segment.live_runs};
+  if (largest_free_[index] < largest)
+    return Violation{"run: largest_free is an upper bound", largest, largest_free_[index]};
+  return std::nullopt;
+}
+
+std::optional<Violation> RunHeap::find_violation() const noexcept {
+  const LockGuard guard(lock_);
+  std::uint64_t free_granules = 0;
+  for (std::uint32_t index = 0; index < segment_count_; ++index) {
+    if (const auto broken = find_violation_in(index)) return broken;
+    free_granules += segments_[index].load(std::memory_order_relaxed)->free_granules;
+  }
+  const std::uint64_t live = std::uint64_t{segment_count_} * RunSegment::granules - free_granules;
+  if (live != live_granules_)
+    return Violation{"run: live granules == sum over segments", live, live_granules_};
+  return std::nullopt;
+}
+
+}  // namespace sqlitemem

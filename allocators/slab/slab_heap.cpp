@@ -1,0 +1,409 @@
+// The slow path: magazines are exchanged with depots, refilled from slabs, and grown with traffic.
+#include "allocators/slab/slab_heap.h"
+
+#include <algorithm>
+
+#include "allocators/config.h"
+
+namespace sqlitemem {
+
+ThreadCache no_cache;
+ThreadCache exited_cache;
+
+namespace {
+
+// Samples come at once at first and about every 64 allocations in the end.
+constexpr std::uint32_t max_sample_shift = 6;
+constexpr std::uint32_t visits_per_growth = 16;
+
+/// A new magazine starts small, so that a small process stays small: about 16 KiB of objects, 4 to
+/// 14 of them.
+constexpr std::uint32_t first_capacity(std::size_t object_bytes, std::uint32_t most) {
+  const auto by_size = static_cast<std::uint32_t>(16 * kib / object_bytes);
+  return std::min(most, std::clamp<std::uint32_t>(by_size, 4, 14));
+}
+
+/// The owner changes a slot's pointers between two of these; readers retry (a sequence lock with
+/// release stores).
+class SlotChange {
+ public:
+  explicit SlotChange(CacheSlotCounters& counters) : counters_(counters) {
+    version_ = counters_.version.load(std::memory_order_relaxed);
+    counters_.version.store(version_ + 1, std::memory_order_relaxed);
+  }
+  ~SlotChange() { counters_.version.store(version_ + 2, std::memory_order_release); }
+  SlotChange(const SlotChange&) = delete;
+  SlotChange& operator=(const SlotChange&) = delete;
+
+ private:
+  CacheSlotCounters& counters_;
+  std::uint32_t version_;
+};
+
+/// Single writer: a load and a store, never a locked instruction.
+template <class Counter>
+void bump(Counter& counter, std::uint64_t by = 1) noexcept {
+  counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_release);
+}
+
+void load_magazine(CacheSlot& slot, Magazine* magazine, std::uint32_t limit) noexcept {
+  void** lo = magazine->objects();
+  const std::uint32_t usable = std::max(std::min(magazine->capacity, limit), magazine->count);
+  slot.loaded.store(magazine, std::memory_order_release);
+  slot.lo.store(lo, std::memory_order_release);
+  slot.hi.store(lo + usable, std::memory_order_release);
+  slot.top.store(lo + magazine->count, std::memory_order_release);
+  magazine->count = 0;  // `top` counts now; and the word below lo equals no block.
+}
+
+void set_previous(CacheSlot& slot, CacheSlotCounters& counters, Magazine* magazine) noexcept {
+  slot.previous.store(magazine, std::memory_order_release);
+  counters.previous_count.store(magazine == nullptr ? 0 : magazine->count,
+                                std::memory_order_release);
+}
+
+Magazine* unload(CacheSlot& slot) noexcept {
+  Magazine* magazine = slot.loaded.load(std::memory_order_relaxed);
+  if (magazine != nullptr) {
+    magazine->count = static_cast<std::uint32_t>(slot.top.load(std::memory_order_relaxed) -
+                                                 slot.lo.load(std::memory_order_relaxed));
+  }
+  return magazine;
+}
+
+void swap_magazines(CacheSlot& slot, CacheSlotCounters& counters, std::uint32_t limit) noexcept {
+  const SlotChange change(counters);
+  Magazine* unloaded = unload(slot);
+  load_magazine(slot, slot.previous.load(std::memory_order_relaxed), limit);
+  set_previous(slot, counters, unloaded);
+}
+
+void* pop(CacheSlot& slot) noexcept {
+  void** top = slot.top.load(std::memory_order_relaxed) - 1;
+  slot.top.store(top, std::memory_order_relaxed);
+  return *top;
+}
+
+void push(CacheSlot& slot, void* block) noexcept {
+  void** top = slot.top.load(std::memory_order_relaxed);
+  *top = block;
+  slot.top.store(top + 1, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+void SlabHeap::start(const Backing& backing) noexcept {
+  backing_ = backing;
+  backing_.out_bytes = &out_bytes_;
+  table_.start();
+  for (std::size_t index = first_fixed_class; index < run_area_code; ++index) {
+    if (!is_learned_class(index))
+      classes_[index].configure(static_cast<ClassIndex>(index), table_.object_bytes(index));
+  }
+  apply_config();
+}
+
+bool SlabHeap::ensure_cache(ThreadCache*& cache) noexcept {
+  if (cache == &exited_cache || every_call_checked_) return false;
+  if (cache != &no_cache) return true;
+  const LockGuard guard(registry_lock_);
+  ThreadCache* found = registry_;
+  while (found != nullptr && found->in_use.load(std::memory_order_relaxed)) found = found->next;
+  if (found == nullptr) {
+    found = static_cast<ThreadCache*>(backing_.metadata->allocate(sizeof(ThreadCache)));
+    if (found == nullptr) return false;
+    found->next = registry_;
+    registry_ = found;
+  }
+  found->trim_epoch.store(trim_epoch_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  found->in_use.store(true, std::memory_order_relaxed);
+  cache = found;
+  if (on_new_thread_ != nullptr) on_new_thread_(found);
+  return true;
+}
+
+void SlabHeap::heed_trim(ThreadCache& cache, BadBlocks& bad) noexcept {
+  const std::uint32_t epoch = trim_epoch_.load(std::memory_order_relaxed);
+  if (cache.trim_epoch.load(std::memory_order_relaxed) == epoch) return;
+  cache.trim_epoch.store(epoch, std::memory_order_relaxed);
+  for (std::size_t index = first_fixed_class; index < run_area_code; ++index)
+    flush_slot(cache, index, bad);
+}
+
+void SlabHeap::grow_magazines(ThreadCache& cache, ClassIndex index) const noexcept {
+  CacheSlotCounters& counters = cache.counters[index];
+  const std::uint32_t most = max_capacity_[index].load(std::memory_order_relaxed);
+  std::uint32_t target = counters.target_capacity.load(std::memory_order_relaxed);
+  if (target == 0) {
+    target = first_capacity(classes_[index].object_bytes(), most);
+  } else if (++counters.visits >= visits_per_growth) {
+    counters.visits = 0;
+    target = 2 * target + 2;  // Header and pointers then fill a power of two.
+    if (target + target / 8 >= most) target = most;
+  }
+  counters.target_capacity.store(std::min(target, most), std::memory_order_relaxed);
+}
+
+bool SlabHeap::refill(ThreadCache& cache, ClassIndex index, std::size_t max_batch,
+                      std::size_t& new_slabs) noexcept {
+  CacheSlot& slot = cache.slots[index];
+  CacheSlotCounters& counters = cache.counters[index];
+  grow_magazines(cache, index);
+  const std::uint32_t capacity = counters.target_capacity.load(std::memory_order_relaxed);
+  ClassHeap& heap = classes_[index];
+  const LockGuard guard(heap.lock);
+  Magazine* magazine = max_batch >= capacity ? heap.pop_full() : nullptr;
+  Magazine* spare = slot.loaded.load(std::memory_order_relaxed);
+  if (magazine == nullptr) {
+    // Refill the empty loaded magazine, or a larger one, from the slabs.
+    magazine = spare;
+    if (magazine == nullptr || magazine->capacity < capacity) {
+      if (Magazine* larger = heap.take_empty(backing_, capacity)) magazine = larger;
+    }
+    if (magazine == nullptr) return false;
+    const std::size_t batch = std::min<std::size_t>({capacity, magazine->capacity, max_batch});
+    const std::size_t got = heap.take_objects(backing_, magazine->objects(), batch, new_slabs);
+    if (got == 0) {
+      if (magazine != spare) heap.give_empty(backing_, magazine);
+      return false;
+    }
+    magazine->count = static_cast<std::uint32_t>(got);
+  }
+  const SlotChange change(counters);
+  bump(counters.taken, magazine->count);
+  Magazine* old_previous = slot.previous.load(std::memory_order_relaxed);
+  if (magazine != spare && spare != nullptr) {
+    spare->count = 0;
+    if (old_previous != nullptr) heap.give_empty(backing_, old_previous);
+    set_previous(slot, counters, spare);
+  }
+  load_magazine(slot, magazine, capacity);
+  return true;
+}
+
+void* SlabHeap::allocate_uncached(ClassIndex index, std::size_t request_bytes,
+                                  std::size_t& new_slabs) noexcept {
+  ClassHeap& heap = classes_[index];
+  const LockGuard guard(heap.lock);
+  void* block = nullptr;
+  if (heap.take_objects(backing_, &block, 1, new_slabs) == 0) return nullptr;
+  ++heap.retired.allocations, ++heap.retired.taken, ++heap.retired.slow_allocations;
+  heap.retired.requested_bytes += request_bytes;
+  return block;
+}
+
+void* SlabHeap::allocate(ThreadCache*& cache, ClassIndex index, std::size_t request_bytes,
+                         std::size_t max_batch) noexcept {
+  std::size_t new_slabs = 0;
+  void* block = nullptr;
+  if (!ensure_cache(cache)) {
+    block = allocate_uncached(index, request_bytes, new_slabs);
+    requests_.record_sample(request_bytes, request_bytes);
+  } else {
+    CacheSlot& slot = cache->slots[index];
+    CacheSlotCounters& counters = cache->counters[index];
+    if (counters.previous_count.load(std::memory_order_relaxed) != 0) {
+      swap_magazines(slot, counters, counters.target_capacity.load(std::memory_order_relaxed));
+    } else {
+      if (!refill(*cache, index, max_batch, new_slabs)) return nullptr;
+      bump(counters.slow_allocations);
+    }
+    block = pop(slot);
+#if SQLITEMEM_STATISTICS
+    bump(slot.allocations);
+    const std::int64_t left =
+        slot.sample_left.load(std::memory_order_relaxed) - static_cast<std::int64_t>(request_bytes);
+    slot.sample_left.store(left, std::memory_order_relaxed);
+    if (left < 0) sample(*cache, index, request_bytes);
+#endif
+  }
+  if (new_slabs != 0) consider_learning(request_bytes, index, new_slabs);
+  return block;
+}
+
+void SlabHeap::sample(ThreadCache& cache, ClassIndex index, std::size_t request_bytes) noexcept {
+  CacheSlot& slot = cache.slots[index];
+  CacheSlotCounters& counters = cache.counters[index];
+  const auto object_bytes = static_cast<std::int64_t>(classes_[index].object_bytes());
+  const std::int64_t left = slot.sample_left.load(std::memory_order_relaxed);
+  const std::int64_t last = counters.sample_shift == 0 ? 0 : object_bytes << counters.sample_shift;
+  if (counters.sample_shift < max_sample_shift) ++counters.sample_shift;
+  const std::int64_t next = object_bytes << counters.sample_shift;
+  slot.sample_issued.store(slot.sample_issued.load(std::memory_order_relaxed) - left + next,
+                           std::memory_order_relaxed);
+  slot.sample_left.store(next, std::memory_order_relaxed);
+  requests_.record_sample(request_bytes, static_cast<std::uint64_t>(last - left));
+}
+
+bool SlabHeap::make_room(ThreadCache& cache, ClassIndex index, BadBlocks& bad) noexcept {
+  CacheSlot& slot = cache.slots[index];
+  CacheSlotCounters& counters = cache.counters[index];
+  grow_magazines(cache, index);
+  const std::uint32_t capacity = counters.target_capacity.load(std::memory_order_relaxed);
+  ClassHeap& heap = classes_[index];
+  const LockGuard guard(heap.lock);
+  Magazine* empty = heap.take_empty(backing_, capacity);
+  Magazine* full = slot.loaded.load(std::memory_order_relaxed);
+  if (empty == nullptr) {
+    if (full == nullptr) return false;
+    // No memory for a magazine: empty the loaded one into its slabs.
+    const SlotChange change(counters);
+    unload(slot);
+    bump(counters.given, full->count);
+    heap.return_objects(backing_, full->objects(), full->count, bad);
+    full->count = 0;
+    load_magazine(slot, full, capacity);
+    return true;
+  }
+  const SlotChange change(counters);
+  unload(slot);
+  Magazine* previous = slot.previous.load(std::memory_order_relaxed);
+  if (previous != nullptr && full != nullptr) {
+    bump(counters.given, previous->count);
+    heap.push_full(previous);
+  }
+  if (full != nullptr) set_previous(slot, counters, full);
+  empty->count = 0;
+  load_magazine(slot, empty, capacity);
+  if (heap.reap_is_due()) heap.reap(backing_, false, bad);
+  return true;
+}
+
+void SlabHeap::release_uncached(void* block, ClassIndex index, BadBlocks& bad) noexcept {
+  ClassHeap& heap = classes_[index];
+  const LockGuard guard(heap.lock);
+  const std::size_t wrong = bad.count;
+  heap.return_objects(backing_, &block, 1, bad);
+  if (bad.count == wrong) ++heap.retired.given;
+  ++heap.retired.slow_frees;
+}
+
+void SlabHeap::release(ThreadCache*& cache, void* block, ClassIndex index,
+                       BadBlocks& bad) noexcept {
+  if (!ensure_cache(cache)) return release_uncached(block, index, bad);
+  heed_trim(*cache, bad);
+  CacheSlot& slot = cache->slots[index];
+  CacheSlotCounters& counters = cache->counters[index];
+  if (slot.top.load(std::memory_order_relaxed) == slot.hi.load(std::memory_order_relaxed)) {
+    if (slot.previous.load(std::memory_order_relaxed) != nullptr &&
+        counters.previous_count.load(std::memory_order_relaxed) == 0) {
+      swap_magazines(slot, counters, counters.target_capacity.load(std::memory_order_relaxed));
+    } else {
+      if (!make_room(*cache, index, bad)) return release_uncached(block, index, bad);
+      bump(counters.slow_frees);
+    }
+  }
+  push(slot, block);
+}
+
+std::size_t SlabHeap::flush_slot(ThreadCache& cache, std::size_t index, BadBlocks& bad) noexcept {
+  CacheSlot& slot = cache.slots[index];
+  CacheSlotCounters& counters = cache.counters[index];
+  if (slot.loaded.load(std::memory_order_relaxed) == nullptr) return 0;
+  ClassHeap& heap = classes_[index];
+  const LockGuard guard(heap.lock);
+  const SlotChange change(counters);
+  std::size_t flushed = 0;
+  for (Magazine* magazine : {unload(slot), slot.previous.load(std::memory_order_relaxed)}) {
+    if (magazine == nullptr) continue;
+    heap.return_objects(backing_, magazine->objects(), magazine->count, bad);
+    bump(counters.given, magazine->count);
+    flushed += magazine->count;
+    backing_.metadata->release(magazine, Magazine::bytes_for(magazine->capacity));
+  }
+  slot.top.store(nullptr, std::memory_order_release);
+  slot.lo.store(nullptr, std::memory_order_release);
+  slot.hi.store(nullptr, std::memory_order_release);
+  slot.loaded.store(nullptr, std::memory_order_release);
+  set_previous(slot, counters, nullptr);
+  counters.target_capacity.store(0, std::memory_order_relaxed);
+  counters.visits = 0;
+  return flushed * heap.object_bytes();
+}
+
+std::size_t SlabHeap::flush(ThreadCache* cache, BadBlocks& bad) noexcept {
+  const std::uint32_t epoch = trim_epoch_.fetch_add(1, std::memory_order_relaxed) + 1;
+  std::size_t flushed = 0;
+  if (!is_placeholder(cache)) {
+    cache->trim_epoch.store(epoch, std::memory_order_relaxed);
+    for (std::size_t index = first_fixed_class; index < run_area_code; ++index)
+      flushed += flush_slot(*cache, index, bad);
+  }
+  for (std::size_t index = first_fixed_class; index < run_area_code; ++index) {
+    const LockGuard guard(classes_[index].lock);
+    flushed += classes_[index].reap(backing_, true, bad);
+  }
+  return flushed;
+}
+
+std::size_t SlabHeap::reap(BadBlocks& bad) noexcept {
+  std::size_t returned = 0;
+  for (std::size_t index = first_fixed_class; index < run_area_code; ++index) {
+    const LockGuard guard(classes_[index].lock);
+    returned += classes_[index].reap(backing_, false, bad);
+  }
+  return returned;
+}
+
+std::size_t SlabHeap::purge_slabs() noexcept {
+  std::size_t freed = 0;
+  for (std::size_t index = first_fixed_class; index < first_run_class; ++index) {
+    const LockGuard guard(classes_[index].lock);
+    freed += classes_[index].purge_slabs(backing_);
+  }
+  return freed;
+}
+
+void SlabHeap::reclassify_run(ClassIndex from, ClassIndex to) noexcept {
+  // Counted as a free of the one size and an allocation of the other.
+  if (is_run_class(from)) {
+    const LockGuard guard(classes_[from].lock);
+    classes_[from].adopt_run(backing_, -1);
+    ++classes_[from].retired.given;
+  }
+  if (is_run_class(to)) {
+    const LockGuard guard(classes_[to].lock);
+    classes_[to].adopt_run(backing_, 1);
+    ++classes_[to].retired.taken, ++classes_[to].retired.allocations;
+    classes_[to].retired.requested_bytes += classes_[to].object_bytes();
+  }
+}
+
+void SlabHeap::consider_learning(std::size_t request_bytes, ClassIndex index,
+                                 std::size_t new_slabs) noexcept {
+  if (!is_slab_class(index)) return;
+  const std::uint64_t growth = requests_.record_growth(request_bytes, new_slabs);
+  const std::size_t exact = round_up(request_bytes, class_granule_bytes);
+  const std::size_t saved = table_.object_bytes(index) - exact;
+  // Worth a class: saves 2.5 % and more, for a size that took two slabs and 1/64 of all.
+  if (saved * 40 < table_.object_bytes(index) || growth < 2 ||
+      growth * 64 < requests_.total_growth())
+    return;
+  const auto limit = static_cast<std::size_t>(option(&Config::learned_classes));
+  const LockGuard guard(learning_lock_);
+  const std::size_t count = table_.learned_count();
+  if (count >= limit || count >= learned_class_count) return;
+  if (table_.object_bytes(table_.class_for(exact)) == exact) return;  // Another thread was faster.
+  const auto learned = static_cast<ClassIndex>(first_learned_class + count);
+  classes_[learned].configure(learned, exact);
+  apply_config();
+  static_cast<void>(table_.learn(exact, limit));
+}
+
+void SlabHeap::apply_config() noexcept {
+  for (std::size_t index = first_fixed_class; index < run_area_code; ++index) {
+    const std::size_t bytes = classes_[index].object_bytes();
+    const std::int64_t capacity = is_run_class(index) ? option(&Config::page_run_magazine)
+                                  : bytes <= 64       ? option(&Config::lock_entry_magazine)
+                                  : bytes <= 128      ? option(&Config::page_header_magazine)
+                                  : bytes <= 192      ? option(&Config::version_record_magazine)
+                                  : bytes <= 256      ? option(&Config::small_row_magazine)
+                                  : bytes <= 384      ? option(&Config::transaction_magazine)
+                                  : bytes <= 512      ? option(&Config::medium_row_magazine)
+                                  : bytes <= 1920     ? option(&Config::large_row_magazine)
+                                                      : option(&Config::index_node_magazine);
+    max_capacity_[index].store(static_cast<std::uint32_t>(capacity), std::memory_order_relaxed);
+  }
+}
+
+}  // namespace sqlitemem
