@@ -1,8 +1,9 @@
-// The host's own SQLite: the functions that sqlite3ext.h does not carry, found at run time or linked.
+// The host's own SQLite: the functions that sqlite3ext.h does not carry, found at run time.
 #pragma once
 
-#include <sqlite3ext.h>
+#include <sqlite3.h>
 
+#include <cstdint>
 #include <string>
 
 namespace sqlitemem::ext {
@@ -14,19 +15,46 @@ struct HostSqlite {
   int (*shutdown)() = nullptr;
   int (*auto_extension)(void (*)()) = nullptr;
   int (*cancel_auto_extension)(void (*)()) = nullptr;
+  void (*reset_auto_extension)() = nullptr;
   sqlite3_vfs* (*vfs_find)(const char*) = nullptr;
   int (*vfs_register)(sqlite3_vfs*, int) = nullptr;
   sqlite3_int64 (*soft_heap_limit64)(sqlite3_int64) = nullptr;
   sqlite3_int64 (*hard_heap_limit64)(sqlite3_int64) = nullptr;
+  void (*soft_heap_limit)(int) = nullptr;
+  int (*release_memory)(int) = nullptr;
   sqlite3_int64 (*memory_used)() = nullptr;
+  sqlite3_int64 (*memory_highwater)(int) = nullptr;
+  int (*status)(int, int*, int*, int) = nullptr;
   int (*status64)(int, sqlite3_int64*, sqlite3_int64*, int) = nullptr;
+  int (*open)(const char*, sqlite3**) = nullptr;
+  int (*open_v2)(const char*, sqlite3**, int, const char*) = nullptr;
+  int (*open16)(const void*, sqlite3**) = nullptr;
+  int (*close)(sqlite3*) = nullptr;
+  int (*exec)(sqlite3*, const char*, int (*)(void*, int, char**, char**), void*, char**) = nullptr;
+  sqlite3_mutex* (*mutex_alloc)(int) = nullptr;
+  void* (*malloc)(int) = nullptr;
+  void* (*malloc64)(sqlite3_uint64) = nullptr;
+  void (*free)(void*) = nullptr;
+  sqlite3_uint64 (*msize)(void*) = nullptr;
   void (*log)(int, const char*, ...) = nullptr;
   int (*threadsafe)() = nullptr;
   const char* (*libversion)() = nullptr;
   int (*libversion_number)() = nullptr;
   char** temp_directory = nullptr;
   char** data_directory = nullptr;
-  std::string path;  ///< Of the shared object it was found in; empty if linked statically.
+  std::string path;  ///< Of the shared object it was found in; empty if it is part of the program.
+  std::uintptr_t begin = 0, end = 0;  ///< Where that object is mapped.
+
+  [[nodiscard]] bool contains(const void* address) const noexcept {
+    return reinterpret_cast<std::uintptr_t>(address) - begin < end - begin;
+  }
 };
+
+/// The SQLite that `address` is code of. Only functions of that same object are taken: a process can hold two
+/// SQLites. The object is kept loaded from now on. Members stay null where it exports nothing.
+HostSqlite find_host_sqlite(const void* address);
+
+/// SQLite 3.34, the oldest that is served.
+inline constexpr int oldest_sqlite_version = 3034000;
 
 }  // namespace sqlitemem::ext

@@ -18,6 +18,18 @@ ModeReport mode_report();
 /// True if SQLite's allocations of this process come from our heap now (managed or attached).
 bool heap_is_ours() noexcept;
 
+/// True if we switched SQLite's own memory accounting off (option memstatus): sqlite3_status() of
+/// SQLITE_STATUS_MEMORY_USED, MALLOC_SIZE and MALLOC_COUNT then mean nothing, except through the preload library.
+bool memstatus_is_off() noexcept;
+
 const char* mode_name(Mode mode) noexcept;
+
+// For the ways in (attach, preload, embedded), which decide.
+
+/// What was decided, once it is in force. Later calls replace earlier ones.
+void set_mode(Mode mode, std::string reason);
+void set_memstatus_off(bool is_off) noexcept;
+/// The program put an allocator of its own in front of ours or in its place (`is_replaced`), or took it back.
+void set_host_allocator(bool is_replaced) noexcept;
 
 }  // namespace sqlitemem::ext

@@ -1,0 +1,112 @@
+// Shutdown, new allocator, start: what SQLite forgets on the way is saved first and put back
+// afterwards.
+#include "ext/host/attach.h"
+
+#include "allocators/config.h"
+#include "ext/host/heap_hook.h"
+#include "ext/host/mode.h"
+
+namespace sqlitemem::ext {
+namespace {
+
+/// What sqlite3_shutdown() and sqlite3_initialize() forget. The log callback, lookaside sizes,
+/// threading mode and other sqlite3_config() settings live in SQLite's configuration and survive by
+/// themselves.
+class SavedState {
+ public:
+  explicit SavedState(const HostSqlite& host)
+      : host_(host),
+        default_vfs_(host.vfs_find(nullptr)),
+        soft_limit_bytes_(host.soft_heap_limit64(-1)),
+        hard_limit_bytes_(host.hard_heap_limit64(-1)),
+        temp_directory_(host.temp_directory == nullptr ? nullptr : *host.temp_directory),
+        data_directory_(host.data_directory == nullptr ? nullptr : *host.data_directory) {}
+
+  /// SQLite runs again. The directories' texts are blocks of the previous allocator, which stays
+  /// valid.
+  void restore() const {
+    if (default_vfs_ != nullptr) host_.vfs_register(default_vfs_, 1);
+    // The hard limit first: it lowers the soft one.
+    host_.hard_heap_limit64(hard_limit_bytes_);
+    host_.soft_heap_limit64(soft_limit_bytes_);
+    if (host_.temp_directory != nullptr) *host_.temp_directory = temp_directory_;
+    if (host_.data_directory != nullptr) *host_.data_directory = data_directory_;
+  }
+
+ private:
+  const HostSqlite& host_;
+  sqlite3_vfs* default_vfs_;
+  sqlite3_int64 soft_limit_bytes_, hard_limit_bytes_;
+  char* temp_directory_;
+  char* data_directory_;
+};
+
+/// Starts SQLite on the allocator that it had, and says why it did not get ours.
+AttachOutcome go_back(const HostSqlite& host, const SavedState& saved, std::string reason) {
+  const int restarted = host.initialize();
+  if (restarted == SQLITE_OK) saved.restore();
+  reason += restarted == SQLITE_OK
+                ? " SQLite goes on with its previous allocator, as it was."
+                : " Starting SQLite again on its previous allocator failed, too: code " +
+                      std::to_string(restarted) + ".";
+  return {false, std::move(reason)};
+}
+
+std::string refused(const char* step, int rc) {
+  return std::string(step) + " answered " + std::to_string(rc) + ".";
+}
+
+bool wants_memstatus_off() { return option_as<Memstatus>(&Config::memstatus) == Memstatus::off; }
+
+std::string describe_success(bool is_memstatus_off) {
+  std::string reason =
+      "The allocator was taken over while SQLite was running. Older blocks stay with the previous "
+      "allocator until they are freed or grow; page caches that exist keep the pages they have.";
+  if (is_memstatus_off) {
+    reason +=
+        " SQLite's own memory accounting was switched off (option memstatus), so "
+        "sqlite3_memory_used() "
+        "stands still.";
+  }
+  return reason;
+}
+
+}  // namespace
+
+AttachOutcome attach(const HostSqlite& host) {
+  if (auto reason = reason_not_to_attach(host)) return {false, std::move(*reason)};
+  // Before anything is touched: without address space there is nothing to attach.
+  if (!start_heap()) {
+    return {false,
+            "The address space for the heap could not be reserved (see option region_size, and "
+            "ulimit -v)."};
+  }
+  const SavedState saved(host);
+  const bool is_memstatus_off = wants_memstatus_off();
+  set_corruption_log(host.log);
+
+  host.shutdown();
+  sqlite3_mem_methods methods_before{};
+  if (const int rc = host.config(SQLITE_CONFIG_GETMALLOC, &methods_before); rc != SQLITE_OK) {
+    return go_back(host, saved, refused("sqlite3_config(SQLITE_CONFIG_GETMALLOC)", rc));
+  }
+  if (!host.contains(reinterpret_cast<const void*>(methods_before.xMalloc))) {
+    return go_back(host, saved, host_allocator_reason);
+  }
+  set_previous_methods(methods_before);
+  if (const int rc = host.config(SQLITE_CONFIG_MALLOC, &heap_methods()); rc != SQLITE_OK) {
+    return go_back(host, saved, refused("sqlite3_config(SQLITE_CONFIG_MALLOC)", rc));
+  }
+  if (is_memstatus_off) host.config(SQLITE_CONFIG_MEMSTATUS, 0);
+  if (const int rc = host.initialize(); rc != SQLITE_OK) {
+    host.shutdown();
+    host.config(SQLITE_CONFIG_MALLOC, &methods_before);
+    if (is_memstatus_off) host.config(SQLITE_CONFIG_MEMSTATUS, 1);
+    return go_back(host, saved, refused("sqlite3_initialize()", rc));
+  }
+  saved.restore();
+  set_memstatus_off(is_memstatus_off);
+  return {true, describe_success(is_memstatus_off)};
+}
+
+}  // namespace sqlitemem::ext

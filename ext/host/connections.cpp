@@ -1,0 +1,273 @@
+// The registry of open connections, and how one is read without ever waiting for it.
+#include "ext/host/connections.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <ctime>
+#include <memory>
+#include <new>
+#include <string>
+
+#include "allocators/base/lock.h"
+#include "ext/host/attach.h"
+SQLITE_EXTENSION_INIT3
+
+namespace sqlitemem::ext {
+namespace {
+
+// One open connection: made by register_connection(), marked closed by SQLite, which calls the
+// destructor of a function that we register on the connection in the last step of closing.
+//
+// Locks, in the order they are taken; none but the last is held while SQLite is called:
+//   registry lock  the list of entries
+//   values lock    the last reading of one entry
+//   reader lock    one entry's `db` is in use by a reader; readers only try it, the closer waits
+//   for it
+// A reader goes on to sqlite3_mutex_try(), which never waits. The closer holds its db mutex when it
+// waits for the reader lock, so whoever has that lock finds the mutex taken and leaves: no cycle,
+// and no use after close.
+struct Entry {
+  explicit Entry(sqlite3* connection) : db(connection) {}
+
+  sqlite3* const db;
+  Lock reader_lock;
+  std::atomic<bool> is_closed{false};  // Set under the reader lock.
+  // The child of a fork: another thread may have been inside, and no mutex tells.
+  std::atomic<bool> is_doubtful{false};
+  Lock values_lock;
+  ConnectionSnapshot last SQLITEMEM_GUARDED_BY(values_lock);
+};
+using EntryPointer = std::shared_ptr<Entry>;
+
+struct Registry {
+  Lock lock;
+  std::vector<EntryPointer> entries SQLITEMEM_GUARDED_BY(lock);
+  std::uint64_t next_id SQLITEMEM_GUARDED_BY(lock) = 1;
+  bool was_alone = true;  // When fork() was called. Between the fork handlers only.
+};
+
+void hold_for_fork() noexcept;
+void release_after_fork() noexcept;
+void repair_after_fork() noexcept;
+
+// Leaked on purpose: connections may close after static destructors have run.
+Registry& registry() {
+  static Registry* const instance = [] {
+    ::pthread_atfork(hold_for_fork, release_after_fork, repair_after_fork);
+    return new Registry;
+  }();
+  return *instance;
+}
+
+// The values locks too: in the child, nobody would finish a reading that another thread was
+// storing.
+void hold_for_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY {
+  registry().lock.lock();
+  for (const EntryPointer& entry : registry().entries) entry->values_lock.lock();
+  registry().was_alone = count_threads() == 1;
+}
+
+void release_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY {
+  for (const EntryPointer& entry : registry().entries) entry->values_lock.unlock();
+  registry().lock.unlock();
+}
+
+// Only this thread lives on in the child. A mutex that another one held stays taken, so its
+// connection stays stale.
+void repair_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY {
+  for (const EntryPointer& entry : registry().entries) {
+    if (!registry().was_alone) entry->is_doubtful = true;
+    new (&entry->reader_lock) Lock;
+    new (&entry->values_lock) Lock;
+  }
+  new (&registry().lock) Lock;
+}
+
+std::vector<EntryPointer> all_entries() {
+  const LockGuard guard(registry().lock);
+  return registry().entries;
+}
+
+std::string now_as_text() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text.data();
+}
+
+std::optional<std::uint64_t> status_of(sqlite3* db, int what) {
+  int now = 0, highest = 0;
+  if (sqlite3_db_status(db, what, &now, &highest, 0) != SQLITE_OK || now < 0) return std::nullopt;
+  return static_cast<std::uint64_t>(now);
+}
+
+/// SQLite counts slots of two sizes and does not say which; only "none" is a number of bytes.
+std::optional<std::uint64_t> lookaside_bytes(sqlite3* db) {
+  const auto slots = status_of(db, SQLITE_DBSTATUS_LOOKASIDE_USED);
+  return slots == 0U ? slots : std::nullopt;
+}
+
+const char* txn_state_name(int state) {
+  switch (state) {
+    case SQLITE_TXN_NONE:
+      return "none";
+    case SQLITE_TXN_READ:
+      return "read";
+    case SQLITE_TXN_WRITE:
+      return "write";
+    default:
+      return nullptr;
+  }
+}
+
+/// Requires: nobody else is inside `db`, or we are.
+void read_values(sqlite3* db, ConnectionSnapshot& values) {
+  const char* file = sqlite3_db_filename(db, "main");
+  values.database_file.reset();
+  if (file != nullptr && *file != '\0') values.database_file = file;
+  values.txn_state.reset();
+  if (const char* state = txn_state_name(sqlite3_txn_state(db, nullptr))) values.txn_state = state;
+  values.cache_used_bytes = status_of(db, SQLITE_DBSTATUS_CACHE_USED);
+  values.schema_used_bytes = status_of(db, SQLITE_DBSTATUS_SCHEMA_USED);
+  values.stmt_used_bytes = status_of(db, SQLITE_DBSTATUS_STMT_USED);
+  values.lookaside_used_bytes = lookaside_bytes(db);
+  values.cache_hits = status_of(db, SQLITE_DBSTATUS_CACHE_HIT);
+  values.cache_misses = status_of(db, SQLITE_DBSTATUS_CACHE_MISS);
+  values.cache_writes = status_of(db, SQLITE_DBSTATUS_CACHE_WRITE);
+  values.cache_spills = status_of(db, SQLITE_DBSTATUS_CACHE_SPILL);
+  std::uint64_t statements = 0, busy = 0;
+  for (sqlite3_stmt* statement = sqlite3_next_stmt(db, nullptr); statement != nullptr;
+       statement = sqlite3_next_stmt(db, statement)) {
+    ++statements;
+    if (sqlite3_stmt_busy(statement) != 0) ++busy;
+  }
+  values.open_statements = statements;
+  values.busy_statements = busy;
+}
+
+/// Keeps a foreign connection to ourselves for a moment, if nobody is using it.
+class ForeignConnection {
+ public:
+  ForeignConnection(Entry& entry, bool is_only_thread) SQLITEMEM_NO_THREAD_SAFETY : entry_(entry) {
+    if (!entry_.reader_lock.try_lock()) return;
+    if (!entry_.is_closed) {
+      mutex_ = sqlite3_db_mutex(entry_.db);
+      // Without a mutex nothing keeps other threads out, unless there are none.
+      is_ours_ = mutex_ == nullptr ? is_only_thread && !entry_.is_doubtful
+                                   : sqlite3_mutex_try(mutex_) == SQLITE_OK;
+    }
+    if (!is_ours_) entry_.reader_lock.unlock();
+  }
+  ~ForeignConnection() SQLITEMEM_NO_THREAD_SAFETY {
+    if (!is_ours_) return;
+    if (mutex_ != nullptr) sqlite3_mutex_leave(mutex_);
+    entry_.reader_lock.unlock();
+  }
+  ForeignConnection(const ForeignConnection&) = delete;
+  ForeignConnection& operator=(const ForeignConnection&) = delete;
+  [[nodiscard]] bool is_ours() const { return is_ours_; }
+
+ private:
+  Entry& entry_;
+  sqlite3_mutex* mutex_ = nullptr;
+  bool is_ours_ = false;
+};
+
+/// Calls `use(db)` if the connection is the caller's or idle. false: it is busy or closed.
+template <class Use>
+bool use_if_idle(Entry& entry, sqlite3* caller, bool is_only_thread, Use use) {
+  if (entry.db ==
+      caller) {  // We are inside a call on it, so it cannot close, and its mutex is ours.
+    use(entry.db);
+    return true;
+  }
+  const ForeignConnection connection(entry, is_only_thread);
+  if (connection.is_ours()) use(entry.db);
+  return connection.is_ours();
+}
+
+ConnectionSnapshot read_entry(Entry& entry, sqlite3* caller, bool is_only_thread) {
+  ConnectionSnapshot values;
+  {
+    const LockGuard guard(entry.values_lock);
+    values = entry.last;
+  }
+  const bool is_read =
+      use_if_idle(entry, caller, is_only_thread, [&](sqlite3* db) { read_values(db, values); });
+  values.is_stale = !is_read;
+  if (is_read) {
+    const LockGuard guard(entry.values_lock);
+    entry.last = values;
+  }
+  return values;
+}
+
+void connection_id(sqlite3_context* context, int, sqlite3_value**) {
+  Entry& entry = **static_cast<EntryPointer*>(sqlite3_user_data(context));
+  const LockGuard guard(entry.values_lock);
+  sqlite3_result_int64(context, static_cast<sqlite3_int64>(entry.last.connection_id));
+}
+
+/// SQLite's last word on a connection.
+void connection_closed(void* argument) {
+  const std::unique_ptr<EntryPointer> entry(static_cast<EntryPointer*>(argument));
+  {
+    const LockGuard guard((*entry)->reader_lock);
+    (*entry)->is_closed = true;
+  }
+  const LockGuard guard(registry().lock);
+  std::erase(registry().entries, *entry);
+}
+
+}  // namespace
+
+int register_connection(sqlite3* db) {
+  if (is_registered(db)) return SQLITE_OK;
+  auto entry = std::make_shared<Entry>(db);
+  {
+    const LockGuard guard(registry().lock);
+    const LockGuard values_guard(entry->values_lock);
+    entry->last.connection_id = registry().next_id++;
+    entry->last.opened_at = now_as_text();
+    registry().entries.push_back(entry);
+  }
+  // SQLite calls the destructor also when it fails, which takes the entry off the list again.
+  return sqlite3_create_function_v2(db, "sqlitemem_connection_id", 0,
+                                    SQLITE_UTF8 | SQLITE_INNOCUOUS, new EntryPointer(entry),
+                                    connection_id, nullptr, nullptr, connection_closed);
+}
+
+bool is_registered(sqlite3* db) noexcept {
+  const LockGuard guard(registry().lock);
+  return std::any_of(registry().entries.begin(), registry().entries.end(),
+                     [db](const EntryPointer& entry) { return entry->db == db; });
+}
+
+std::vector<ConnectionSnapshot> snapshot_connections(sqlite3* caller) {
+  const bool is_only_thread = count_threads() == 1;
+  std::vector<ConnectionSnapshot> snapshots;
+  for (const EntryPointer& entry : all_entries()) {
+    ConnectionSnapshot values = read_entry(*entry, caller, is_only_thread);
+    if (!entry->is_closed) snapshots.push_back(std::move(values));
+  }
+  return snapshots;
+}
+
+ReleaseSummary release_connection_memory(sqlite3* caller) {
+  const bool is_only_thread = count_threads() == 1;
+  ReleaseSummary summary;
+  for (const EntryPointer& entry : all_entries()) {
+    if (entry->is_closed) continue;
+    const bool is_released = use_if_idle(*entry, caller, is_only_thread,
+                                         [](sqlite3* db) { sqlite3_db_release_memory(db); });
+    ++(is_released ? summary.connections_released : summary.connections_busy);
+  }
+  return summary;
+}
+
+}  // namespace sqlitemem::ext

@@ -1,0 +1,190 @@
+// xMalloc to xShutdown: thin calls into the process's heap, and the fork in the road for foreign
+// blocks.
+#include "ext/host/heap_hook.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <climits>
+#include <cstring>
+#include <string_view>
+
+#include "allocators/manager/process_heap.h"
+#include "ext/host/environment.h"
+
+namespace sqlitemem::ext {
+namespace {
+
+// SQLite measures blocks in int. The largest usable size that fits, and is a multiple of 8.
+constexpr std::size_t max_int_bytes = INT_MAX & ~std::size_t{7};
+
+constinit sqlite3_mem_methods previous{};
+constinit std::atomic<void (*)(int, const char*, ...)> corruption_log{nullptr};
+constinit std::atomic<void (*)() noexcept> init_observer{nullptr};
+constinit std::atomic<bool> in_force{false};
+constinit std::atomic<bool> was_in_force{false};
+constinit std::atomic<std::int64_t> lent_bytes{0};
+constinit std::atomic<std::int64_t> lent_objects{0};
+
+void count_lent(std::int64_t bytes, std::int64_t objects) noexcept {
+  lent_bytes.fetch_add(bytes, std::memory_order_relaxed);
+  lent_objects.fetch_add(objects, std::memory_order_relaxed);
+}
+
+/// Our region is full (which is not the limit): the previous allocator lends a block.
+void* borrow(std::size_t bytes) noexcept {
+  if (previous.xMalloc == nullptr || bytes > max_int_bytes) return nullptr;
+  void* block = previous.xMalloc(static_cast<int>(bytes));
+  if (block != nullptr) count_lent(previous.xSize(block), 1);
+  return block;
+}
+
+void free_foreign(void* block) noexcept {
+  count_lent(-previous.xSize(block), -1);
+  previous.xFree(block);
+}
+
+void* hook_malloc(int bytes) {
+  if (bytes <= 0) return nullptr;
+  return heap_allocate(static_cast<std::size_t>(bytes));
+}
+
+void hook_free(void* block) {
+  if (heap_owns(block)) [[likely]] {
+    heap_release(block);
+  } else if (block != nullptr) {
+    free_foreign(block);
+  }
+}
+
+/// A foreign block that grows moves to our heap: so the older memory of a live take-over drains
+/// away.
+void* adopt(void* block, std::size_t bytes) noexcept {
+  void* ours = heap_allocate(bytes);
+  if (ours == nullptr)
+    return nullptr;  // Over the limit, or both allocators are full; `block` is unchanged.
+  std::memcpy(ours, block, std::min(bytes, static_cast<std::size_t>(previous.xSize(block))));
+  free_foreign(block);
+  return ours;
+}
+
+void* hook_realloc(void* block, int bytes) {
+  if (block == nullptr) return hook_malloc(bytes);
+  if (bytes <= 0) {
+    hook_free(block);
+    return nullptr;
+  }
+  const auto wanted = static_cast<std::size_t>(bytes);
+  if (heap_owns(block)) [[likely]]
+    return heap_resize(block, wanted);
+  return adopt(block, wanted);
+}
+
+int hook_size(void* block) {
+  if (heap_owns(block)) [[likely]] {
+    return static_cast<int>(std::min(heap_usable_bytes(block), max_int_bytes));
+  }
+  return block == nullptr ? 0 : previous.xSize(block);
+}
+
+int hook_round_up(int bytes) {
+  if (bytes <= 0) return bytes;
+  return static_cast<int>(std::min(heap_round_up(static_cast<std::size_t>(bytes)), max_int_bytes));
+}
+
+int hook_init(void*) {
+  if (previous.xInit != nullptr) {
+    if (const int rc = previous.xInit(previous.pAppData); rc != SQLITE_OK) return rc;
+  }
+  if (!start_heap()) return SQLITE_NOMEM;
+  in_force.store(true, std::memory_order_release);
+  was_in_force.store(true, std::memory_order_release);
+  if (const auto observe = init_observer.load(std::memory_order_acquire); observe) observe();
+  return SQLITE_OK;
+}
+
+// The heap goes on: blocks may be freed until the last instruction of the process.
+void hook_shutdown(void*) {
+  in_force.store(false, std::memory_order_release);
+  if (previous.xShutdown != nullptr) previous.xShutdown(previous.pAppData);
+}
+
+constexpr sqlite3_mem_methods methods{
+    .xMalloc = hook_malloc,
+    .xFree = hook_free,
+    .xRealloc = hook_realloc,
+    .xSize = hook_size,
+    .xRoundup = hook_round_up,
+    .xInit = hook_init,
+    .xShutdown = hook_shutdown,
+    .pAppData = nullptr,
+};
+
+constexpr std::string_view describe(CorruptionKind kind) noexcept {
+  switch (kind) {
+    case CorruptionKind::double_free:
+      return "a block was freed twice";
+    case CorruptionKind::not_a_block:
+      return "a pointer that is no block was given back";
+    case CorruptionKind::interior_pointer:
+      return "a pointer into the middle of a block was given back";
+  }
+  return "the heap is damaged";
+}
+
+/// Runs on the freeing thread with no lock of ours held. Text on the stack: the heap may be what is
+/// broken.
+void report_corruption(const CorruptionReport& report) noexcept {
+  std::array<char, 384> text{};
+  const auto result = fmt::format_to_n(
+      text.data(), text.size() - 2, "sqlitemem: {}: address {:#x}, size class {} bytes, rule: {}",
+      describe(report.kind), report.address, report.object_bytes, report.rule);
+  const auto length = std::min(result.size, text.size() - 2);
+  text[length] = '\0';
+  // SQLite formats this into a buffer of its own on the stack; the program's log callback must not
+  // call SQLite.
+  if (const auto log = corruption_log.load(std::memory_order_acquire); log != nullptr) {
+    log(SQLITE_CORRUPT, "%s", text.data());
+  }
+  if (option_as<OnCorruption>(&Config::on_corruption) == OnCorruption::report) return;
+  text[length] = '\n';
+  static_cast<void>(!::write(STDERR_FILENO, text.data(), length + 1));
+}
+
+}  // namespace
+
+const sqlite3_mem_methods& heap_methods() noexcept { return methods; }
+
+void set_previous_methods(const sqlite3_mem_methods& methods_before) noexcept {
+  previous = methods_before;
+}
+const sqlite3_mem_methods& previous_methods() noexcept { return previous; }
+
+void set_corruption_log(void (*log)(int, const char*, ...)) noexcept {
+  corruption_log.store(log, std::memory_order_release);
+}
+
+bool start_heap() noexcept {
+  read_environment_once();
+  process_heap().set_corruption_handler(report_corruption);
+  process_heap().set_overflow_handler(borrow);
+  const auto result = start_process_heap();
+  return result == MemoryManager::StartResult::ok ||
+         result == MemoryManager::StartResult::already_started;
+}
+
+bool heap_hook_in_force() noexcept { return in_force.load(std::memory_order_acquire); }
+bool heap_hook_was_in_force() noexcept { return was_in_force.load(std::memory_order_acquire); }
+
+void set_init_observer(void (*observer)() noexcept) noexcept {
+  init_observer.store(observer, std::memory_order_release);
+}
+
+LentBlocks lent_blocks() noexcept {
+  return {lent_bytes.load(std::memory_order_relaxed), lent_objects.load(std::memory_order_relaxed)};
+}
+
+}  // namespace sqlitemem::ext

@@ -1,0 +1,71 @@
+// The decided mode, checked against what SQLite does now each time somebody asks.
+#include "ext/host/mode.h"
+
+#include <atomic>
+#include <utility>
+
+#include "allocators/base/lock.h"
+#include "ext/host/heap_hook.h"
+
+namespace sqlitemem::ext {
+namespace {
+
+constinit Lock mode_lock;
+// Leaked on purpose: asked for until the last connection closes, which may be after static
+// destructors.
+constinit ModeReport* decided SQLITEMEM_GUARDED_BY(mode_lock) = nullptr;
+constinit std::atomic<bool> accounting_is_off{false};
+constinit std::atomic<bool> host_allocator{false};
+
+ModeReport decided_report() {
+  const LockGuard guard(mode_lock);
+  return decided == nullptr ? ModeReport{Mode::observing, "Nothing was installed yet."} : *decided;
+}
+
+}  // namespace
+
+void set_mode(Mode mode, std::string reason) {
+  const LockGuard guard(mode_lock);
+  if (decided == nullptr) decided = new ModeReport;
+  *decided = {mode, std::move(reason)};
+}
+
+void set_memstatus_off(bool is_off) noexcept { accounting_is_off.store(is_off); }
+bool memstatus_is_off() noexcept { return accounting_is_off.load(std::memory_order_relaxed); }
+void set_host_allocator(bool is_replaced) noexcept { host_allocator.store(is_replaced); }
+
+bool heap_is_ours() noexcept { return heap_hook_in_force(); }
+
+ModeReport mode_report() {
+  ModeReport report = decided_report();
+  if (report.mode == Mode::observing) return report;
+  if (!heap_hook_in_force()) {
+    report.mode = Mode::observing;
+    report.reason =
+        "The program gave SQLite an allocator of its own after sqlitemem was installed "
+        "(sqlite3_config with SQLITE_CONFIG_MALLOC), and that one is in force.";
+    if (heap_hook_was_in_force()) {
+      report.reason += " SQLite was shut down and started again in between.";
+    }
+    return report;
+  }
+  if (host_allocator.load(std::memory_order_relaxed)) {
+    report.reason +=
+        " The program put an allocator of its own in front, which passes requests on to sqlitemem.";
+  }
+  return report;
+}
+
+const char* mode_name(Mode mode) noexcept {
+  switch (mode) {
+    case Mode::managed:
+      return "managed";
+    case Mode::attached:
+      return "attached";
+    case Mode::observing:
+      return "observing";
+  }
+  return "observing";
+}
+
+}  // namespace sqlitemem::ext
