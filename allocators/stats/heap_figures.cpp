@@ -1,0 +1,27 @@
+// Adds up the size classes once for all tables.
+#include "allocators/stats/heap_figures.h"
+
+namespace sqlitemem::stats {
+
+HeapFigures read_heap(MemoryManager& heap) {
+  HeapFigures figures;
+  figures.classes = heap.size_classes();
+  figures.runs = heap.runs();
+  figures.large = heap.large();
+  figures.totals = heap.totals();
+  for (const SizeClassTotals& size_class : figures.classes) {
+    if (size_class.is_run) {
+      figures.run_cached_bytes += size_class.cached_objects * size_class.object_bytes;
+    } else {
+      figures.slab_live_bytes += size_class.live_objects * size_class.object_bytes;
+      figures.slab_live_objects += size_class.live_objects;
+      figures.slab_reserved_bytes += size_class.reserved_bytes;
+    }
+    figures.slab_requested_bytes += size_class.requested_bytes;
+    figures.slab_given_bytes += size_class.allocations * size_class.object_bytes;
+  }
+  figures.run_live_bytes = at_least_zero(figures.runs.live_bytes, figures.run_cached_bytes);
+  return figures;
+}
+
+}  // namespace sqlitemem::stats

@@ -1,0 +1,26 @@
+// One reading of the whole heap, with the sums that several tables need.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "allocators/manager/memory_manager.h"
+
+namespace sqlitemem::stats {
+
+/// Live: handed out to the program. Cached: free, in magazines. The parts are read one after
+/// another while threads run, so sums may be off by what happened meanwhile.
+struct HeapFigures {
+  HeapTotals totals;
+  std::vector<SizeClassTotals> classes;  ///< Slab and run classes, by size.
+  RunTotals runs;
+  LargeObjectTotals large;
+  std::uint64_t slab_live_bytes = 0, slab_live_objects = 0, slab_reserved_bytes = 0;
+  std::uint64_t run_live_bytes = 0;  ///< Without what magazines hold.
+  std::uint64_t run_cached_bytes = 0;
+  std::uint64_t slab_requested_bytes = 0, slab_given_bytes = 0;  ///< Over all counted allocations.
+};
+
+HeapFigures read_heap(MemoryManager& heap);
+
+}  // namespace sqlitemem::stats

@@ -1,0 +1,164 @@
+// Fills large_object_stats, large_objects and fragmentation_stats.
+#include "allocators/stats/large_rows.h"
+
+#include <malloc.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "allocators/base/bytes.h"
+#include "allocators/stats/heap_figures.h"
+#include "allocators/stats/reset_clock.h"
+#include "allocators/stats/sources.h"
+
+namespace sqlitemem::stats {
+namespace {
+
+using Bytes = std::optional<std::uint64_t>;
+
+/// The clock of LargeObjectInfo::allocated_at_ns.
+std::uint64_t coarse_now_ns() {
+  std::timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+FragmentationStatsRow compare(std::string_view component, Bytes wanted, Bytes held,
+                              Bytes reclaimable, std::string_view note) {
+  FragmentationStatsRow row;
+  row.component = component;
+  row.wanted_bytes = wanted;
+  row.held_bytes = held;
+  row.reclaimable_bytes = reclaimable;
+  row.note = note;
+  if (wanted && held) {
+    row.waste_bytes = at_least_zero(*held, *wanted);
+    row.fragmentation_ratio = ratio_missing(*wanted, *held);
+    row.status = fragmentation_status(*wanted, *held);
+  }
+  return row;
+}
+
+/// What rounding to block sizes costs live slabs and cached runs, by the ratio over all
+/// allocations.
+Bytes wanted_before_rounding(const HeapFigures& figures) {
+  const auto requested = ratio(figures.slab_requested_bytes, figures.slab_given_bytes);
+  if (!requested) return std::nullopt;
+  const auto live = static_cast<double>(figures.slab_live_bytes + figures.run_live_bytes);
+  return static_cast<std::uint64_t>(live * std::min(*requested, 1.0));
+}
+
+FragmentationStatsRow compare_c_library() {
+  Bytes wanted, held, reclaimable;
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || (__GLIBC__ == 2 && __GLIBC_MINOR__ >= 33))
+  const struct mallinfo2 info = ::mallinfo2();
+  if (info.arena + info.hblkhd > 0) {
+    wanted = info.uordblks + info.hblkhd;
+    held = info.arena + info.hblkhd;
+    reclaimable = info.keepcost;
+  }
+#endif
+  return compare("c_library", wanted, held, reclaimable,
+                 held ? "mallinfo2: blocks in use against memory held by the C library's malloc; "
+                        "reclaimable is the free end of its main heap."
+                      : "The C library's malloc is not in use, or does not say.");
+}
+
+}  // namespace
+
+std::string fragmentation_status(std::uint64_t wanted_bytes, std::uint64_t held_bytes) {
+  if (held_bytes < mib) return "Small";  // Too little to judge: one page is a large share of it.
+  const double fragmentation = ratio_missing(wanted_bytes, held_bytes).value_or(0);
+  if (fragmentation < 0.20) return "Good";
+  return fragmentation < 0.35 ? "Fair" : "Poor";
+}
+
+std::vector<LargeObjectStatsRow> LargeObjectStatsRow::snapshot(Sources& sources, Arguments) {
+  LargeObjectStatsRow row;
+  MemoryManager* heap = sources.heap();
+  if (heap == nullptr) return {row};
+  const LargeObjectTotals totals = heap->large();
+  row.allocations = totals.allocations;
+  row.frees = totals.frees;
+  row.live_objects = totals.live_objects;
+  row.live_bytes = totals.live_bytes;
+  row.requested_bytes = totals.requested_bytes;
+  row.mapped_bytes = totals.mapped_bytes;
+  row.free_regions = totals.free_regions;
+  row.largest_free_bytes = totals.largest_free_bytes;
+  row.free_list_hits = totals.free_list_hits;
+  row.free_list_hit_ratio = ratio(totals.free_list_hits, totals.allocations);
+  row.coalesces = totals.coalesces;
+  row.coalescing_efficiency = ratio(totals.merged_frees, totals.coalescible_frees);
+  for (const OptionSpec& spec : options) {
+    if (spec.value == &Config::allocation_strategy) {
+      row.strategy = format_option(spec, option(spec.value));
+    }
+  }
+  row.huge_page_bytes = totals.huge_page_bytes;
+  row.huge_page_utilization = ratio(totals.huge_page_bytes, totals.live_bytes);
+  row.decommitted_bytes = totals.decommitted_bytes;
+  row.fragmentation_ratio = ratio_missing(totals.live_bytes, totals.mapped_bytes);
+  row.in_place_growths = totals.in_place_growths;
+  row.moved_growths = totals.moved_growths;
+  row.copied_growths = totals.copied_growths;
+  row.stats_reset = statistics_reset_at();
+  return {row};
+}
+
+std::vector<LargeObjectsRow> LargeObjectsRow::snapshot(Sources& sources, Arguments) {
+  std::vector<LargeObjectsRow> rows;
+  MemoryManager* heap = sources.heap();
+  if (heap == nullptr) return rows;
+  const std::vector<LargeObjectInfo> objects = heap->large_objects();
+  const std::uint64_t now_ns = coarse_now_ns();
+  for (const LargeObjectInfo& object : objects) {
+    LargeObjectsRow row;
+    row.object_id = object.object_id;
+    row.size_bytes = object.size_bytes;
+    row.mapped_bytes = object.mapped_bytes;
+    row.age_seconds = static_cast<double>(at_least_zero(now_ns, object.allocated_at_ns)) / 1e9;
+    row.is_huge_page = object.is_huge_page;
+    rows.push_back(row);
+  }
+  std::ranges::sort(rows, {}, &LargeObjectsRow::object_id);
+  return rows;
+}
+
+std::vector<FragmentationStatsRow> FragmentationStatsRow::snapshot(Sources& sources, Arguments) {
+  std::vector<FragmentationStatsRow> rows;
+  MemoryManager* heap = sources.heap();
+  if (heap == nullptr) {
+    for (const std::string_view component :
+         {"rounding", "slabs", "page_runs", "large_objects", "heap", "resident"}) {
+      rows.push_back(compare(component, {}, {}, {}, sources.heap_note()));
+    }
+    rows.push_back(compare_c_library());
+    return rows;
+  }
+  const HeapFigures figures = read_heap(*heap);
+  const ResidentBytes resident = heap->resident();
+  const std::uint64_t run_held = figures.runs.live_bytes + figures.runs.dirty_free_bytes;
+  const std::uint64_t live =
+      figures.slab_live_bytes + figures.run_live_bytes + figures.large.live_bytes;
+  rows.push_back(
+      compare("rounding", wanted_before_rounding(figures),
+              figures.slab_live_bytes + figures.run_live_bytes, std::uint64_t{0},
+              "Sizes asked for against block sizes, by their ratio over all allocations."));
+  rows.push_back(compare("slabs", figures.slab_live_bytes, figures.slab_reserved_bytes, {},
+                         "Live objects against whole slabs."));
+  rows.push_back(compare("page_runs", figures.run_live_bytes, run_held,
+                         figures.runs.dirty_free_bytes, "Live runs against pages held for runs."));
+  rows.push_back(compare("large_objects", figures.large.live_bytes, figures.large.mapped_bytes,
+                         figures.large.dirty_free_bytes, "Live objects against pages held."));
+  rows.push_back(compare("heap", live,
+                         figures.slab_reserved_bytes + run_held + figures.large.mapped_bytes, {},
+                         "All three together."));
+  rows.push_back(compare("resident", live, resident.slabs + resident.runs + resident.large, {},
+                         "Live bytes against the heap's resident pages, bookkeeping excluded."));
+  rows.push_back(compare_c_library());
+  return rows;
+}
+
+}  // namespace sqlitemem::stats

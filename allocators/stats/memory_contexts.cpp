@@ -1,0 +1,98 @@
+// Fills memory_contexts: the heap's tree, then the connections' tree.
+#include <algorithm>
+
+#include "allocators/base/bytes.h"
+#include "allocators/stats/heap_figures.h"
+#include "allocators/stats/memory_rows.h"
+#include "allocators/stats/sources.h"
+
+namespace sqlitemem::stats {
+namespace {
+
+using Bytes = std::optional<std::uint64_t>;
+
+/// Builds rows in depth-first order and numbers them.
+class Tree {
+ public:
+  std::size_t add(std::optional<std::size_t> parent, std::string_view name,
+                  std::optional<std::string> ident, Bytes total, Bytes used, Bytes peak = {}) {
+    MemoryContextsRow row;
+    row.context_id = rows_.size() + 1;
+    if (parent) {
+      row.parent_id = rows_[*parent].context_id;
+      row.level = rows_[*parent].level + 1;
+    }
+    row.name = name;
+    row.ident = std::move(ident);
+    row.total_bytes = total;
+    row.used_bytes = used;
+    if (total && used) row.free_bytes = at_least_zero(*total, *used);
+    row.peak_bytes = peak;
+    rows_.push_back(std::move(row));
+    return rows_.size() - 1;
+  }
+  std::vector<MemoryContextsRow> finish() { return std::move(rows_); }
+
+ private:
+  std::vector<MemoryContextsRow> rows_;
+};
+
+void add_heap(Tree& tree, const HeapFigures& figures) {
+  const std::uint64_t run_bytes = figures.runs.live_bytes + figures.runs.dirty_free_bytes;
+  const HeapTotals& totals = figures.totals;
+  const std::uint64_t total =
+      figures.slab_reserved_bytes + run_bytes + figures.large.mapped_bytes + totals.metadata_bytes;
+  const std::uint64_t used =
+      figures.slab_live_bytes + figures.run_live_bytes + figures.large.live_bytes;
+  // Bookkeeping never shrinks, so that its present size is its peak.
+  const std::uint64_t peak = std::max(total, totals.peak_held_bytes + totals.metadata_bytes);
+  const auto root = tree.add({}, "heap", {}, total, used, peak);
+  const auto slabs =
+      tree.add(root, "slab allocator", {}, figures.slab_reserved_bytes, figures.slab_live_bytes);
+  for (const SizeClassTotals& size_class : figures.classes) {
+    if (size_class.is_run || size_class.reserved_bytes == 0) continue;
+    tree.add(slabs, "size class", std::to_string(size_class.object_bytes),
+             size_class.reserved_bytes, size_class.live_objects * size_class.object_bytes);
+  }
+  const auto runs = tree.add(root, "page runs", {}, run_bytes, figures.run_live_bytes);
+  std::uint64_t left = run_bytes;
+  for (const SizeClassTotals& size_class : figures.classes) {
+    if (!size_class.is_run || size_class.reserved_bytes == 0) continue;
+    // The class was read before the run heap as a whole: a child is never shown above its parent.
+    const std::uint64_t bytes = std::min(left, size_class.reserved_bytes);
+    left -= bytes;
+    tree.add(runs, "run class", std::to_string(size_class.object_bytes), bytes,
+             std::min(bytes, size_class.live_objects * size_class.object_bytes));
+  }
+  tree.add(root, "large objects", {}, figures.large.mapped_bytes, figures.large.live_bytes);
+  tree.add(root, "bookkeeping", {}, totals.metadata_bytes, {});
+}
+
+void add_connections(Tree& tree, const std::vector<ConnectionMemoryRow>& connections) {
+  Bytes sum;
+  for (const ConnectionMemoryRow& connection : connections) {
+    if (connection.total_bytes) sum = sum.value_or(0) + *connection.total_bytes;
+  }
+  const auto root = tree.add({}, "connections", {}, sum, sum);
+  for (const ConnectionMemoryRow& connection : connections) {
+    const auto parent = tree.add(root, "connection", std::to_string(connection.connection_id),
+                                 connection.total_bytes, connection.total_bytes);
+    const auto add_part = [&](std::string_view name, Bytes bytes) {
+      tree.add(parent, name, {}, bytes, bytes);
+    };
+    add_part("page cache", connection.cache_used_bytes);
+    add_part("schema", connection.schema_used_bytes);
+    add_part("statements", connection.stmt_used_bytes);
+  }
+}
+
+}  // namespace
+
+std::vector<MemoryContextsRow> MemoryContextsRow::snapshot(Sources& sources, Arguments) {
+  Tree tree;
+  if (MemoryManager* heap = sources.heap()) add_heap(tree, read_heap(*heap));
+  add_connections(tree, sources.connections());
+  return tree.finish();
+}
+
+}  // namespace sqlitemem::stats

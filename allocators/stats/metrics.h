@@ -1,0 +1,81 @@
+// Metrics from described tables: families and samples, and their two text formats.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "allocators/stats/describe.h"
+
+namespace sqlitemem::stats {
+
+struct MetricSample {
+  std::vector<std::pair<std::string, std::string>> labels;
+  std::string value;  ///< Integers exactly, beyond what a double holds.
+  double number = 0;
+};
+
+struct MetricFamily {
+  std::string name;  ///< Without "_total".
+  bool is_counter = false;
+  std::string_view unit, help;
+  std::vector<MetricSample> samples;
+};
+
+enum class MetricFormat { prometheus, openmetrics };
+
+/// text/plain 0.0.4, or OpenMetrics 1.0 with its units and "# EOF".
+std::string format_metrics(const std::vector<MetricFamily>& families, MetricFormat format);
+
+/// {"name":"value",…} with everything escaped that JSON wants escaped.
+std::string labels_as_json(const MetricSample& sample);
+
+std::string metric_text(std::uint64_t value);
+std::string metric_text(std::int64_t value);
+std::string metric_text(double value);
+
+/// "sqlitemem_<prefix>_<column>"; a column that starts with the prefix does not repeat it.
+std::string metric_name(std::string_view prefix, std::string_view column);
+
+/// Adds one family per gauge and counter column of `Row`. A NULL gives no sample, no sample no
+/// family.
+template <class Row>
+void append_families(std::vector<MetricFamily>& families, const std::vector<Row>& rows) {
+  const auto label_text = []<class T>(const T& value) -> std::string {
+    if constexpr (std::is_same_v<T, std::nullopt_t>) return {};
+    if constexpr (std::is_same_v<T, std::string>) return value;
+    if constexpr (std::is_same_v<T, Flag>) return value ? "1" : "0";
+    if constexpr (std::is_arithmetic_v<T>) return metric_text(value);
+  };
+  for (const Column<Row>& column : table<Row>.columns) {
+    if (column.role != Role::gauge && column.role != Role::counter) continue;
+    MetricFamily family{metric_name(table<Row>.metric_prefix, column.name),
+                        column.role == Role::counter,
+                        column.unit,
+                        column.doc,
+                        {}};
+    for (const Row& row : rows) {
+      MetricSample sample;
+      const bool is_known = with_value(row, column, [&]<class T>(const T& value) {
+        if constexpr (std::is_arithmetic_v<T>) {
+          sample.value = metric_text(value);
+          sample.number = static_cast<double>(value);
+        } else if constexpr (std::is_same_v<T, Flag>) {
+          sample.value = value ? "1" : "0";
+          sample.number = value ? 1 : 0;
+        }
+        return std::is_arithmetic_v<T> || std::is_same_v<T, Flag>;
+      });
+      if (!is_known) continue;
+      for (const Column<Row>& label : table<Row>.columns) {
+        if (label.role != Role::label) continue;
+        sample.labels.emplace_back(label.name, with_value(row, label, label_text));
+      }
+      family.samples.push_back(std::move(sample));
+    }
+    if (!family.samples.empty()) families.push_back(std::move(family));
+  }
+}
+
+}  // namespace sqlitemem::stats

@@ -1,0 +1,66 @@
+// THE place to add an SQL function: its line in `functions`, and its body in functions.cpp.
+#pragma once
+
+#include <sqlite3ext.h>
+
+#include <array>
+#include <string_view>
+
+namespace sqlitemem::ext {
+
+/// A scalar function. All are DIRECTONLY: views and triggers of a database cannot call them.
+struct Function {
+  const char* name;
+  int min_arguments, max_arguments;
+  void (*body)(sqlite3_context*, int, sqlite3_value**);
+  std::string_view arguments;  ///< As the manual shows them.
+  std::string_view doc;
+};
+
+namespace function_bodies {
+void coalesce_all(sqlite3_context* context, int count, sqlite3_value** arguments);
+void force_garbage_collection(sqlite3_context* context, int count, sqlite3_value** arguments);
+void memory_config(sqlite3_context* context, int count, sqlite3_value** arguments);
+void memory_heap_check(sqlite3_context* context, int count, sqlite3_value** arguments);
+void memory_mode(sqlite3_context* context, int count, sqlite3_value** arguments);
+void memory_snapshot(sqlite3_context* context, int count, sqlite3_value** arguments);
+void prometheus_metrics(sqlite3_context* context, int count, sqlite3_value** arguments);
+void reset_memory_stats(sqlite3_context* context, int count, sqlite3_value** arguments);
+void sqlitemem_version(sqlite3_context* context, int count, sqlite3_value** arguments);
+}  // namespace function_bodies
+
+// clang-format off
+inline constexpr auto functions = std::to_array<Function>({
+    {"memory_mode", 0, 0, function_bodies::memory_mode, "",
+     "How this process is served and why: managed, attached or observing, a colon, and full "
+     "sentences."},
+    {"sqlitemem_version", 0, 0, function_bodies::sqlitemem_version, "",
+     "The version of sqlitemem."},
+    {"force_garbage_collection", 0, 1, function_bodies::force_garbage_collection, "[level]",
+     "Releases memory, and returns the bytes given back to the operating system. Level 1: the page "
+     "caches of idle connections (busy ones are skipped). Level 2: also magazines, empty slabs and "
+     "free pages. Level 3, the default: also merges free regions. In observing mode only the "
+     "caches "
+     "are released, and the bytes are those that SQLite gave back; NULL if SQLite does not count."},
+    {"coalesce_all", 0, 0, function_bodies::coalesce_all, "",
+     "Merges free regions of large objects and page runs, returns them to the operating system, "
+     "and "
+     "says how many bytes that were. Not in observing mode."},
+    {"memory_snapshot", 0, 1, function_bodies::memory_snapshot, "[label]",
+     "Remembers what every component holds now; returns the id for memory_diff(a, b)."},
+    {"reset_memory_stats", 0, 0, function_bodies::reset_memory_stats, "",
+     "Sets the heap's counters to zero and peaks to the present; returns 1. Not in observing "
+     "mode."},
+    {"memory_heap_check", 0, 0, function_bodies::memory_heap_check, "",
+     "Walks the whole heap: ok, or the first broken rule with expected value, actual value and "
+     "address. Not in observing mode."},
+    {"memory_config", 1, 2, function_bodies::memory_config, "name, [setting]",
+     "The setting of an option. With a second argument, changes it as UPDATE memory_config does, "
+     "without taking a lock of the database; returns the setting, or what a startup option waits "
+     "for."},
+    {"prometheus_metrics", 0, 1, function_bodies::prometheus_metrics, "[format]",
+     "All metrics as text: Prometheus text/plain 0.0.4, or with 'openmetrics' OpenMetrics 1.0."},
+});
+// clang-format on
+
+}  // namespace sqlitemem::ext

@@ -1,0 +1,83 @@
+// Reads SQLite's counters and the connection registry into the tables' terms.
+#include "ext/sql/live_sources.h"
+
+#include <utility>
+
+#include "allocators/manager/process_heap.h"
+#include "ext/host/connections.h"
+#include "ext/host/mode.h"
+SQLITE_EXTENSION_INIT3
+
+namespace sqlitemem::ext {
+namespace {
+
+using Bytes = std::optional<std::uint64_t>;
+
+/// Present and highest value of one of SQLite's global counters.
+void read_status(int operation, Bytes& now, Bytes& highest) {
+  sqlite3_int64 current = 0, peak = 0;
+  if (sqlite3_status64(operation, &current, &peak, 0) != SQLITE_OK) return;
+  now = static_cast<std::uint64_t>(current);
+  highest = static_cast<std::uint64_t>(peak);
+}
+
+stats::ConnectionMemoryRow as_row(ConnectionSnapshot&& from) {
+  stats::ConnectionMemoryRow row;
+  row.connection_id = from.connection_id;
+  row.database_file = std::move(from.database_file);
+  row.opened_at = std::move(from.opened_at);
+  row.txn_state = std::move(from.txn_state);
+  row.cache_used_bytes = from.cache_used_bytes;
+  row.schema_used_bytes = from.schema_used_bytes;
+  row.stmt_used_bytes = from.stmt_used_bytes;
+  row.lookaside_used_bytes = from.lookaside_used_bytes;
+  row.cache_hits = from.cache_hits;
+  row.cache_misses = from.cache_misses;
+  row.cache_writes = from.cache_writes;
+  row.cache_spills = from.cache_spills;
+  row.open_statements = from.open_statements;
+  row.busy_statements = from.busy_statements;
+  row.is_stale = from.is_stale;
+  for (const Bytes& part : {row.cache_used_bytes, row.schema_used_bytes, row.stmt_used_bytes}) {
+    if (part) row.total_bytes = row.total_bytes.value_or(0) + *part;
+  }
+  return row;
+}
+
+}  // namespace
+
+MemoryManager* LiveSources::heap() { return heap_is_ours() ? &process_heap() : nullptr; }
+
+std::string LiveSources::heap_note() {
+  if (heap_is_ours()) return {};
+  return "Not our heap. " + mode_report().reason;
+}
+
+std::vector<stats::ConnectionMemoryRow> LiveSources::connections() {
+  std::vector<stats::ConnectionMemoryRow> rows;
+  for (ConnectionSnapshot& connection : snapshot_connections(db_)) {
+    rows.push_back(as_row(std::move(connection)));
+  }
+  return rows;
+}
+
+stats::LibraryFigures LiveSources::library() {
+  stats::LibraryFigures figures;
+  Bytes largest_now;
+  read_status(SQLITE_STATUS_PAGECACHE_OVERFLOW, figures.page_cache_overflow,
+              figures.page_cache_overflow_peak);
+  read_status(SQLITE_STATUS_MEMORY_USED, figures.memory_used, figures.memory_peak);
+  // The very statement that asks lives in SQLite's heap: 0 means that SQLite does not count.
+  if (memstatus_is_off() || !figures.memory_used || *figures.memory_used == 0) {
+    figures.memory_used = figures.memory_peak = std::nullopt;
+    figures.note =
+        "SQLite's own memory accounting is off (option memstatus, or how the program "
+        "configured or built SQLite).";
+    return figures;
+  }
+  read_status(SQLITE_STATUS_MALLOC_SIZE, largest_now, figures.largest_request);
+  read_status(SQLITE_STATUS_MALLOC_COUNT, figures.blocks, figures.blocks_peak);
+  return figures;
+}
+
+}  // namespace sqlitemem::ext

@@ -1,0 +1,26 @@
+// The figures of this process, as the tables want them: our heap, SQLite's counters, the
+// connections.
+#pragma once
+
+#include <sqlite3ext.h>
+
+#include "allocators/stats/sources.h"
+
+namespace sqlitemem::ext {
+
+/// For one query on `db`, on the thread that runs it.
+class LiveSources : public stats::Sources {
+ public:
+  explicit LiveSources(sqlite3* db) : db_(db) {}
+
+  MemoryManager* heap() override;
+  std::string heap_note() override;
+  std::vector<stats::ConnectionMemoryRow> connections() override;
+  stats::LibraryFigures library() override;
+  std::string file_root() override { return {}; }
+
+ private:
+  sqlite3* db_;
+};
+
+}  // namespace sqlitemem::ext

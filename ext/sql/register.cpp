@@ -1,0 +1,57 @@
+// Registration from the two lists: tables.h's AllTables and functions.h's `functions`.
+#include "ext/sql/register.h"
+
+#include "allocators/stats/tables.h"
+#include "ext/sql/config_writer.h"
+#include "ext/sql/functions.h"
+#include "ext/sql/stats_vtab.h"
+SQLITE_EXTENSION_INIT3
+
+namespace sqlitemem::ext {
+namespace {
+
+int create_functions(sqlite3* db) {
+  for (const Function& function : functions) {
+    for (int count = function.min_arguments; count <= function.max_arguments; ++count) {
+      const int rc =
+          sqlite3_create_function_v2(db, function.name, count, SQLITE_UTF8 | SQLITE_DIRECTONLY,
+                                     nullptr, function.body, nullptr, nullptr, nullptr);
+      if (rc != SQLITE_OK) return rc;
+    }
+  }
+  return SQLITE_OK;
+}
+
+int create_tables(sqlite3* db) {
+  int rc = SQLITE_OK;
+  stats::for_each_table([&]<class Row>(std::type_identity<Row>) {
+    if (rc != SQLITE_OK) return;
+    rc = sqlite3_create_module_v2(db, stats::table<Row>.name.data(), &StatsVtab<Row>::module,
+                                  nullptr, nullptr);
+  });
+  return rc;
+}
+
+/// Taking back what was never there is harmless, and its result codes say nothing new.
+void take_all_back(sqlite3* db) {
+  for (const Function& function : functions) {
+    for (int count = function.min_arguments; count <= function.max_arguments; ++count) {
+      sqlite3_create_function_v2(db, function.name, count, SQLITE_UTF8, nullptr, nullptr, nullptr,
+                                 nullptr, nullptr);
+    }
+  }
+  stats::for_each_table([&]<class Row>(std::type_identity<Row>) {
+    sqlite3_create_module_v2(db, stats::table<Row>.name.data(), nullptr, nullptr, nullptr);
+  });
+}
+
+}  // namespace
+
+int register_sql(sqlite3* db) {
+  int rc = create_tables(db);
+  if (rc == SQLITE_OK) rc = create_functions(db);
+  if (rc != SQLITE_OK) take_all_back(db);
+  return rc;
+}
+
+}  // namespace sqlitemem::ext
