@@ -126,10 +126,16 @@ void MemoryManager::reset_statistics() noexcept {
   large_run_allocations_.store(0, std::memory_order_relaxed);
   large_run_frees_.store(0, std::memory_order_relaxed);
   failures_.store(0, std::memory_order_relaxed);
+  budget_.reset_peak();
+  reset_peaks();
+}
+
+void MemoryManager::reset_peaks() noexcept {
+  if (!is_started()) return;
+  slabs_.requests().reset_largest();
   peak_live_bytes_.store(0, std::memory_order_relaxed);
   peak_live_objects_.store(0, std::memory_order_relaxed);
   next_peak_check_.store(0, std::memory_order_relaxed);
-  budget_.reset_peak();
   raise_peak();
 }
 

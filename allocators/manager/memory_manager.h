@@ -127,6 +127,8 @@ class MemoryManager {
   [[nodiscard]] LargeObjectTotals large() noexcept { return large_.totals(); }
   [[nodiscard]] std::vector<LargeObjectInfo> large_objects() { return large_.objects(); }
   void reset_statistics() noexcept;
+  /// Peaks start again from what is live now; the counters go on. For SQLite's status resets.
+  void reset_peaks() noexcept;
 
   /// Walks everything: slabs, runs, large objects, depots, and the magazines of `own`. Takes every
   /// lock in turn.

@@ -36,6 +36,7 @@ class RequestStatistics {
     return largest_.load(std::memory_order_relaxed);
   }
 
+  void reset_largest() noexcept { largest_.store(0, std::memory_order_relaxed); }
   void reset() noexcept;  ///< The patterns; not the growth, which classes depend on.
   /// By estimated allocations, descending. `class_bytes` is filled in by the caller. Allocates.
   [[nodiscard]] std::vector<RequestPattern> patterns() const;
