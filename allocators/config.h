@@ -35,7 +35,8 @@ enum class HeapChecks : std::int64_t { exchange, every_call };
 
 using OptionValue = std::atomic<std::int64_t>;
 
-/// Every tunable, in its base unit. Read with relaxed loads on slow paths only; the hot path never reads it.
+/// Every tunable, in its base unit. Read with relaxed loads on slow paths only; the hot path never
+/// reads it.
 struct Config {
   OptionValue memory_limit{0};  // 0: no limit.
   OptionValue memstatus{0};
@@ -51,7 +52,7 @@ struct Config {
   OptionValue medium_row_magazine{64};
   OptionValue large_row_magazine{32};
   OptionValue index_node_magazine{16};
-  OptionValue page_run_magazine{4};
+  OptionValue page_run_magazine{2};
   OptionValue learned_classes{8};
   OptionValue large_object_threshold{256 * static_cast<std::int64_t>(kib)};
   OptionValue allocation_strategy{0};
@@ -77,7 +78,8 @@ inline constexpr auto auto_off_on = std::to_array<std::string_view>({"auto", "of
 inline constexpr auto auto_never = std::to_array<std::string_view>({"auto", "never"});
 inline constexpr auto abort_report = std::to_array<std::string_view>({"abort", "report"});
 inline constexpr auto exchange_every = std::to_array<std::string_view>({"exchange", "every_call"});
-inline constexpr auto fits = std::to_array<std::string_view>({"best_fit", "first_fit", "worst_fit"});
+inline constexpr auto fits =
+    std::to_array<std::string_view>({"best_fit", "first_fit", "worst_fit"});
 inline constexpr std::int64_t eib = std::int64_t{1} << 60;
 }  // namespace config_detail
 
@@ -153,13 +155,13 @@ struct SetOutcome {
 /// Sets an option from text. Any thread. Takes effect before it returns, except `pending_restart`.
 SetOutcome set_option(std::string_view name, std::string_view text, OptionSource source);
 
-/// Reads SQLITEMEM_<NAME> for every option. Bad values are ignored and described in `problems` (one line each).
-/// Allocation-free when nothing is set, so that it may run before main.
+/// Reads SQLITEMEM_<NAME> for every option. Bad values are ignored and described in `problems` (one
+/// line each). Allocation-free when nothing is set, so that it may run before main.
 void read_environment(std::string* problems);
 
 /// A row of memory_config's changing half.
 struct OptionState {
-  std::string setting;      ///< As set_option() reads it.
+  std::string setting;  ///< As set_option() reads it.
   std::string boot_val;
   OptionSource source = OptionSource::boot;
   bool pending_restart = false;
@@ -173,7 +175,8 @@ std::string format_option(const OptionSpec& spec, std::int64_t value);
 /// Called by the heap when it starts: from now on changes to `startup` options are pending.
 void mark_started() noexcept;
 
-/// Called after each change of a runtime option, so that the heap can apply it. One listener, set at start.
+/// Called after each change of a runtime option, so that the heap can apply it. One listener, set
+/// at start.
 using ConfigListener = void (*)() noexcept;
 void set_config_listener(ConfigListener listener) noexcept;
 

@@ -31,17 +31,30 @@ void RunSegment::mark(std::size_t first, std::size_t count, bool in_use) noexcep
 }
 
 RunSegment::FreeRun RunSegment::next_free(std::size_t from) const noexcept {
-  const auto scan = [this](std::size_t start, bool for_used) {
-    for (std::size_t word = start / 64; word < used.size(); ++word) {
-      std::uint64_t bits = for_used ? used[word] : ~used[word];
-      if (word == start / 64) bits &= ~std::uint64_t{0} << (start % 64);
-      if (bits != 0) return word * 64 + static_cast<std::size_t>(std::countr_zero(bits));
-    }
-    return granules;
-  };
   if (from >= granules) return {granules, granules};
-  const std::size_t begin = scan(from, false);
-  return {begin, begin == granules ? granules : scan(begin, true)};
+  std::size_t word = from / 64;
+  std::uint64_t free_bits = ~used[word] & (~std::uint64_t{0} << (from % 64));
+  while (free_bits == 0) {
+    if (++word == used.size()) return {granules, granules};
+    free_bits = ~used[word];
+  }
+  const std::size_t begin = word * 64 + static_cast<std::size_t>(std::countr_zero(free_bits));
+  std::uint64_t used_bits = used[word] & (~std::uint64_t{0} << (begin % 64));
+  while (used_bits == 0) {
+    if (++word == used.size()) return {begin, granules};
+    used_bits = used[word];
+  }
+  return {begin, word * 64 + static_cast<std::size_t>(std::countr_zero(used_bits))};
+}
+
+std::size_t RunSegment::free_run_begin(std::size_t granule) const noexcept {
+  std::size_t word = granule / 64;
+  std::uint64_t used_bits = used[word] & ((std::uint64_t{2} << (granule % 64)) - 1);
+  while (used_bits == 0) {
+    if (word == 0) return 0;
+    used_bits = used[--word];
+  }
+  return word * 64 + 64 - static_cast<std::size_t>(std::countl_zero(used_bits));
 }
 
 bool RunHeap::start(Area& area, MetadataHeap& metadata, PageSource& pages, MemoryBudget& budget,
@@ -174,8 +187,7 @@ RunHeap::ReleaseResult RunHeap::release(void* run) noexcept {
   segment->last_free_ns = coarse_clock_ns();
   live_granules_ -= count;
   // The merged run: from the first free granule before it to the first used one behind it.
-  std::size_t begin = place.granule;
-  while (begin > 0 && !segment->is_used(begin - 1)) --begin;
+  const std::size_t begin = segment->free_run_begin(place.granule);
   const std::size_t merged = segment->next_free(begin).end - begin;
   largest_free_[place.segment] =
       static_cast<std::uint16_t>(std::max<std::size_t>(largest_free_[place.segment], merged));

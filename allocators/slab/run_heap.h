@@ -54,6 +54,8 @@ struct RunSegment {
     std::size_t begin, end;
   };
   [[nodiscard]] FreeRun next_free(std::size_t from) const noexcept;
+  /// First granule of the free run that contains `granule`.
+  [[nodiscard]] std::size_t free_run_begin(std::size_t granule) const noexcept;
 };
 
 /// All runs of a heap. One lock; granules_of() takes none.

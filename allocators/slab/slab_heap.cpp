@@ -12,8 +12,8 @@ ThreadCache exited_cache;
 
 namespace {
 
-// Samples come at once at first and about every 64 allocations in the end.
-constexpr std::uint32_t max_sample_shift = 6;
+// Samples come at once at first and about every 256 allocations in the end.
+constexpr std::uint32_t max_sample_shift = 8;
 constexpr std::uint32_t visits_per_growth = 16;
 
 /// A new magazine starts small, so that a small process stays small: about 16 KiB of objects, 4 to
@@ -144,14 +144,23 @@ void SlabHeap::grow_magazines(ThreadCache& cache, ClassIndex index) const noexce
   counters.target_capacity.store(std::min(target, most), std::memory_order_relaxed);
 }
 
+std::uint32_t SlabHeap::capacity_for(const CacheSlotCounters& counters, const ClassHeap& heap) noexcept {
+  // A magazine holds at most 1/32 of the class's objects (or 8 KiB), so that what two of them per thread and a depot
+  // hold back stays small against what is live.
+  const std::uint64_t by_population =
+      std::max<std::uint64_t>({heap.objects_out() / 32, 8 * kib / heap.object_bytes(), 4});
+  return static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(counters.target_capacity.load(std::memory_order_relaxed), by_population));
+}
+
 bool SlabHeap::refill(ThreadCache& cache, ClassIndex index, std::size_t max_batch,
                       std::size_t& new_slabs) noexcept {
   CacheSlot& slot = cache.slots[index];
   CacheSlotCounters& counters = cache.counters[index];
   grow_magazines(cache, index);
-  const std::uint32_t capacity = counters.target_capacity.load(std::memory_order_relaxed);
   ClassHeap& heap = classes_[index];
   const LockGuard guard(heap.lock);
+  const std::uint32_t capacity = capacity_for(counters, heap);
   Magazine* magazine = max_batch >= capacity ? heap.pop_full() : nullptr;
   Magazine* spare = slot.loaded.load(std::memory_order_relaxed);
   if (magazine == nullptr) {
@@ -161,7 +170,9 @@ bool SlabHeap::refill(ThreadCache& cache, ClassIndex index, std::size_t max_batc
       if (Magazine* larger = heap.take_empty(backing_, capacity)) magazine = larger;
     }
     if (magazine == nullptr) return false;
-    const std::size_t batch = std::min<std::size_t>({capacity, magazine->capacity, max_batch});
+    // Runs coalesce while they are free: none is taken before it is wanted.
+    const std::size_t batch =
+        is_run_class(index) ? 1 : std::min<std::size_t>({capacity, magazine->capacity, max_batch});
     const std::size_t got = heap.take_objects(backing_, magazine->objects(), batch, new_slabs);
     if (got == 0) {
       if (magazine != spare) heap.give_empty(backing_, magazine);
@@ -239,19 +250,24 @@ bool SlabHeap::make_room(ThreadCache& cache, ClassIndex index, BadBlocks& bad) n
   CacheSlot& slot = cache.slots[index];
   CacheSlotCounters& counters = cache.counters[index];
   grow_magazines(cache, index);
-  const std::uint32_t capacity = counters.target_capacity.load(std::memory_order_relaxed);
   ClassHeap& heap = classes_[index];
   const LockGuard guard(heap.lock);
-  Magazine* empty = heap.take_empty(backing_, capacity);
+  const std::uint32_t capacity = capacity_for(counters, heap);
   Magazine* full = slot.loaded.load(std::memory_order_relaxed);
+  // A full magazine of runs is not kept: runs are returned, so that they coalesce.
+  const bool keeps_full = full == nullptr || !is_run_class(index);
+  Magazine* empty = keeps_full ? heap.take_empty(backing_, capacity) : nullptr;
   if (empty == nullptr) {
     if (full == nullptr) return false;
-    // No memory for a magazine: empty the loaded one into its slabs.
+    // Or there is no memory for a magazine: the colder half of the loaded one goes back.
     const SlotChange change(counters);
     unload(slot);
-    bump(counters.given, full->count);
-    heap.return_objects(backing_, full->objects(), full->count, bad);
-    full->count = 0;
+    const std::uint32_t returned = (full->count + 1) / 2;
+    void** objects = full->objects();
+    heap.return_objects(backing_, objects, returned, bad);
+    bump(counters.given, returned);
+    full->count -= returned;
+    std::copy(objects + returned, objects + returned + full->count, objects);
     load_magazine(slot, full, capacity);
     return true;
   }
@@ -375,10 +391,8 @@ void SlabHeap::consider_learning(std::size_t request_bytes, ClassIndex index,
   const std::uint64_t growth = requests_.record_growth(request_bytes, new_slabs);
   const std::size_t exact = round_up(request_bytes, class_granule_bytes);
   const std::size_t saved = table_.object_bytes(index) - exact;
-  // Worth a class: saves 2.5 % and more, for a size that took two slabs and 1/64 of all.
-  if (saved * 40 < table_.object_bytes(index) || growth < 2 ||
-      growth * 64 < requests_.total_growth())
-    return;
+  // Worth a class: saves 2.5 % and more, for a size that took three slabs and 1/32 of all.
+  if (saved * 40 < table_.object_bytes(index) || growth < 3 || growth * 32 < requests_.total_growth()) return;
   const auto limit = static_cast<std::size_t>(option(&Config::learned_classes));
   const LockGuard guard(learning_lock_);
   const std::size_t count = table_.learned_count();

@@ -102,6 +102,9 @@ class SlabHeap {
   [[nodiscard]] void* allocate_uncached(ClassIndex index, std::size_t request_bytes,
                                         std::size_t& new_slabs) noexcept;
   void release_uncached(void* block, ClassIndex index, BadBlocks& bad) noexcept;
+  [[nodiscard]] static std::uint32_t capacity_for(const CacheSlotCounters& counters,
+                                                  const ClassHeap& heap) noexcept
+      SQLITEMEM_REQUIRES(heap.lock);
   void grow_magazines(ThreadCache& cache, ClassIndex index) const noexcept;
   std::size_t flush_slot(ThreadCache& cache, std::size_t index, BadBlocks& bad) noexcept;
   void retire_counters(ThreadCache& cache, std::size_t index) noexcept;
