@@ -147,8 +147,10 @@ void MemoryManager::release_run(ThreadCache*& cache, void* block, BadBlocks& bad
     const ClassIndex index = run_class_for(granules);
     CacheSlot& slot = cache->slots[index];
     void** top = slot.top.load(std::memory_order_relaxed);
-    if (top == slot.hi.load(std::memory_order_relaxed)) return slabs_.release(cache, block, index, bad);
-    if (top[-1] == block) return bad.add({BadBlock::Kind::double_free, block, "a block is not freed twice in a row"});
+    if (top == slot.hi.load(std::memory_order_relaxed))
+      return slabs_.release(cache, block, index, bad);
+    if (top[-1] == block)
+      return bad.add({BadBlock::Kind::double_free, block, "a block is not freed twice in a row"});
     *top = block;
     return slot.top.store(top + 1, std::memory_order_relaxed);
   }

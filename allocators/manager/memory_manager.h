@@ -207,7 +207,8 @@ inline void* MemoryManager::allocate(ThreadCache*& cache, std::size_t bytes) noe
     void** top = slot.top.load(std::memory_order_relaxed);
     if (top != slot.lo.load(std::memory_order_relaxed)) [[likely]] {
       void* block = *--top;
-      // The next block of this class will be written soon after it is handed out: start its cache miss now.
+      // The next block of this class will be written soon after it is handed out: start its cache
+      // miss now.
       __builtin_prefetch(top[-1], 1);
       slot.top.store(top, std::memory_order_relaxed);
 #if SQLITEMEM_STATISTICS
@@ -233,6 +234,9 @@ inline void MemoryManager::release(ThreadCache*& cache, void* block) noexcept {
     void** top = slot.top.load(std::memory_order_relaxed);
     // The word below an empty magazine is its header, never a block.
     if (top != slot.hi.load(std::memory_order_relaxed) && top[-1] != block) [[likely]] {
+      // A freed block is the next one handed out, unless more are freed: fetch it as a free list's
+      // link would.
+      __builtin_prefetch(block, 1);
       *top = block;
       slot.top.store(top + 1, std::memory_order_relaxed);
       return;

@@ -156,7 +156,7 @@ bool ClassHeap::return_to_slab(const Backing& backing, void* object, BadBlocks& 
   Slab& slab = backing.chunks->slab(chunk);
   const auto offset =
       static_cast<std::size_t>(static_cast<std::byte*>(object) - backing.chunks->address_of(chunk));
-  const auto refuse = [&](BadBlock::Kind kind, std::string_view rule) {
+  const auto refuse = [&](BadBlock::Kind kind, const char* rule) {
     return bad.add({kind, object, rule}), false;
   };
   if (slab.class_index != index_)

@@ -34,13 +34,13 @@ struct BadBlock {
   enum class Kind : std::uint8_t { double_free, not_a_block, interior };
   Kind kind;
   void* block;
-  std::string_view rule;
+  const char* rule;  ///< A literal.
 };
 
 /// The bad blocks of one batch; the first few are kept, all are counted (the uncounted ones leak
 /// like the rest).
 struct BadBlocks {
-  std::array<BadBlock, 4> first{};
+  std::array<BadBlock, 4> first;  // Set as far as `count` says.
   std::size_t count = 0;
   void add(const BadBlock& bad) noexcept {
     if (count < first.size()) first[count] = bad;

@@ -64,7 +64,7 @@ struct ThreadCache {
   ThreadCache* next;  ///< In the registry.
   std::atomic<std::uint32_t> trim_epoch;
   std::atomic<bool> in_use;                ///< false: its thread exited; may be given to a new one.
-  std::uint32_t slow_calls;             ///< Owner only; paces the clock reads of maintenance.
+  std::uint32_t slow_calls;                ///< Owner only; paces the clock reads of maintenance.
   std::size_t hint_request, hint_rounded;  ///< The last round_up(), see heap_round_up().
 };
 

@@ -13,8 +13,8 @@
 
 namespace sqlitemem {
 
-/// Requests up to 32 KiB are sampled about once in 256 (each thread and class by requested bytes, so
-/// that every size is seen in proportion to its bytes); larger ones are all counted. Lock-free;
+/// Requests up to 32 KiB are sampled about once in 256 (each thread and class by requested bytes,
+/// so that every size is seen in proportion to its bytes); larger ones are all counted. Lock-free;
 /// called on slow paths only.
 class RequestStatistics {
  public:

@@ -144,13 +144,14 @@ void SlabHeap::grow_magazines(ThreadCache& cache, ClassIndex index) const noexce
   counters.target_capacity.store(std::min(target, most), std::memory_order_relaxed);
 }
 
-std::uint32_t SlabHeap::capacity_for(const CacheSlotCounters& counters, const ClassHeap& heap) noexcept {
-  // A magazine holds at most 1/32 of the class's objects (or 8 KiB), so that what two of them per thread and a depot
-  // hold back stays small against what is live.
+std::uint32_t SlabHeap::capacity_for(const CacheSlotCounters& counters,
+                                     const ClassHeap& heap) noexcept {
+  // A magazine holds at most 1/32 of the class's objects (or 8 KiB), so that what two of them per
+  // thread and a depot hold back stays small against what is live.
   const std::uint64_t by_population =
       std::max<std::uint64_t>({heap.objects_out() / 32, 8 * kib / heap.object_bytes(), 4});
-  return static_cast<std::uint32_t>(
-      std::min<std::uint64_t>(counters.target_capacity.load(std::memory_order_relaxed), by_population));
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(
+      counters.target_capacity.load(std::memory_order_relaxed), by_population));
 }
 
 bool SlabHeap::refill(ThreadCache& cache, ClassIndex index, std::size_t max_batch,
@@ -392,7 +393,9 @@ void SlabHeap::consider_learning(std::size_t request_bytes, ClassIndex index,
   const std::size_t exact = round_up(request_bytes, class_granule_bytes);
   const std::size_t saved = table_.object_bytes(index) - exact;
   // Worth a class: saves 2.5 % and more, for a size that took three slabs and 1/32 of all.
-  if (saved * 40 < table_.object_bytes(index) || growth < 3 || growth * 32 < requests_.total_growth()) return;
+  if (saved * 40 < table_.object_bytes(index) || growth < 3 ||
+      growth * 32 < requests_.total_growth())
+    return;
   const auto limit = static_cast<std::size_t>(option(&Config::learned_classes));
   const LockGuard guard(learning_lock_);
   const std::size_t count = table_.learned_count();
