@@ -149,8 +149,7 @@ std::optional<Violation> MemoryManager::find_violation(const ThreadCache* own) n
 
 std::size_t MemoryManager::object_bytes_near(const void* block) const noexcept {
   if (!region_.contains(block)) return 0;
-  const ClassIndex index =
-      class_of(static_cast<std::size_t>(static_cast<const std::byte*>(block) - region_.base()));
+  const ClassIndex index = code_of(block);
   if (index == run_area_code) return runs_.granules_of(block) * run_granule_bytes;
   if (index == large_area_code) return large_.usable_bytes(block);
   return slabs_.table().object_bytes(index);

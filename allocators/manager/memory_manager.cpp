@@ -54,10 +54,6 @@ MemoryManager::StartResult MemoryManager::start(const Settings& settings) noexce
     stop();
     return StartResult::no_memory;
   }
-  // The large area answers for itself; its chunks are never anything else.
-  for (std::size_t chunk = 0; chunk < region_.large.bytes_left() >> chunk_shift; ++chunk) {
-    map_of(region_.large)[chunk].store(large_area_code, std::memory_order_relaxed);
-  }
   slabs_.start({.chunks = &chunks_,
                 .runs = &runs_,
                 .metadata = &metadata_,
@@ -190,7 +186,7 @@ void MemoryManager::release_slow(ThreadCache*& cache, void* block) noexcept {
     bad.add({BadBlock::Kind::not_a_block, block, "a freed pointer is inside the region"});
     return report(bad);
   }
-  const ClassIndex index = class_of(offset);
+  const ClassIndex index = code_of(block);
   const CacheSlot& slot = cache->slots[index];
   void** top = slot.top.load(std::memory_order_relaxed);
   if (index == no_class) {
@@ -208,7 +204,8 @@ void MemoryManager::release_slow(ThreadCache*& cache, void* block) noexcept {
   if (bad.count != 0) report(bad);
 }
 
-std::size_t MemoryManager::usable_bytes_slow(const void* block, ClassIndex index) noexcept {
+std::size_t MemoryManager::usable_bytes_slow(const void* block) noexcept {
+  const ClassIndex index = code_of(block);
   std::size_t bytes = 0;
   if (index == run_area_code) bytes = runs_.granules_of(block) * run_granule_bytes;
   if (index == large_area_code) bytes = large_.usable_bytes(block);

@@ -166,7 +166,7 @@ class MemoryManager {
   void release_large(void* block, BadBlocks& bad) noexcept;
   [[nodiscard]] bool resize_in_place(void* block, std::size_t old_bytes,
                                      std::size_t bytes) noexcept;
-  [[nodiscard]] std::size_t usable_bytes_slow(const void* block, ClassIndex index) noexcept;
+  [[nodiscard]] std::size_t usable_bytes_slow(const void* block) noexcept;
   [[nodiscard]] std::uint64_t live_bytes() noexcept;
   [[nodiscard]] bool fits_live_limit(std::size_t bytes, std::size_t& max_batch) noexcept;
   void note_growth() noexcept;
@@ -177,6 +177,12 @@ class MemoryManager {
   [[nodiscard]] std::size_t object_bytes_near(const void* block) const noexcept;
   [[nodiscard]] ClassIndex class_of(std::size_t offset) const noexcept {
     return chunk_map_[offset >> chunk_shift].load(std::memory_order_relaxed);
+  }
+  /// The same for any block of the region, on slow paths: large objects have no entries in the map, because half a
+  /// megabyte of them would be resident in every process.
+  [[nodiscard]] ClassIndex code_of(const void* block) const noexcept {
+    if (region_.large.contains(block)) return large_area_code;
+    return class_of(static_cast<std::size_t>(static_cast<const std::byte*>(block) - region_.base()));
   }
 
   Region region_;
@@ -252,7 +258,7 @@ inline std::size_t MemoryManager::usable_bytes(const void* block) noexcept {
     return 0;
   const ClassIndex index = class_of(offset);
   const std::size_t bytes = slabs_.table().object_bytes(index);
-  return bytes != 0 ? bytes : usable_bytes_slow(block, index);
+  return bytes != 0 ? bytes : usable_bytes_slow(block);
 }
 
 }  // namespace sqlitemem

@@ -13,11 +13,11 @@ namespace sqlitemem {
 
 /// Index of a size class, and the code in the chunk map that says what 64 KiB of the region hold.
 ///
-///   0          none: not handed out
-///   1 … 49     fixed slab classes, ascending: 16-byte steps to 128, 8 per doubling to 4096, and
-///   4608 50 … 57    learned slab classes, in order of learning 58 … 85    page runs of 5 … 32 KiB,
-///   ascending 86, 87     a chunk of the run area, of the large area: the block's own size is
-///   elsewhere
+///   0          none: not handed out; also all of the large area, which is known by its addresses
+///   1 … 49     fixed slab classes: 16-byte steps to 128, 8 per doubling to 4096, and 4608
+///   50 … 57    learned slab classes, in order of learning
+///   58 … 85    page runs of 5 … 32 KiB, ascending
+///   86, 87     a chunk of the run area, a block of the large area: its size is kept elsewhere
 using ClassIndex = std::uint8_t;
 
 inline constexpr std::size_t class_granule_bytes = 16;
