@@ -19,10 +19,9 @@ namespace sqlitemem {
 /// Free chunks are kept newest first, so that warm memory is re-used and the cold end is purged.
 ///
 /// Invariants:
-/// 1. Every chunk below the frontier is a slab (class_index != no_class) or in the free list, never
-/// both.
-/// 2. The chunk map says the same as the descriptors.    3. dirty_pages == sum of charged pages of
-/// free chunks.
+/// 1. Every chunk below the frontier is a slab (class_index != no_class) or free and listed.
+/// 2. The chunk map says the same as the descriptors.
+/// 3. dirty_pages == sum of charged pages of free chunks.
 class ChunkPool {
  public:
   [[nodiscard]] bool start(Area& area, PageSource& pages, MemoryBudget& budget,

@@ -49,10 +49,8 @@ struct BadBlocks {
 };
 
 /// Invariants:
-/// 1. objects_out == objects of all slabs (or runs) that are not in them: live, in magazines or in
-/// the depot.
-/// 2. Slabs with something available are in the list of their bucket; full ones in none; empty ones
-/// are given back.
+/// 1. objects_out == objects of all slabs (or runs) that are live, in magazines or in the depot.
+/// 2. Slabs with room are in the list of their bucket, full ones in none, empty ones given back.
 /// 3. full_objects == sum of counts over the list of full magazines.
 class ClassHeap {
  public:

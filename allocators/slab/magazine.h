@@ -29,8 +29,9 @@ static_assert(sizeof(Magazine) == 16);
 /// loads.
 ///
 ///   lo             top            hi
-///   | free blocks  | empty        |      of the loaded magazine; the word below lo is its count
-///   and capacity
+///   | free blocks  | empty        |      of the loaded magazine
+///
+/// The word below lo is the magazine's count and capacity.
 ///
 /// All pointers null: no magazine yet, so that both directions take the slow path at their first
 /// branch.

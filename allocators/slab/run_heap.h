@@ -26,8 +26,8 @@ namespace sqlitemem {
 ///
 /// Invariants:
 /// 1. The runs that `length` describes do not overlap and cover exactly the bits set in `used`.
-/// 2. free_granules == number of zero bits.   3. largest_free() is an upper bound of every free
-/// run.
+/// 2. free_granules == number of zero bits.
+/// 3. largest_free() is an upper bound of every free run.
 /// 4. A page that a run touches is charged.
 struct RunSegment {
   static constexpr std::size_t granules = mib / run_granule_bytes;

@@ -36,11 +36,13 @@ struct SlabGeometry {
 ///   | slack | objects taken at least once | never touched | slack |
 ///
 /// Invariants (find_violation()):
-/// 1. carved <= capacity.        2. free_count == number of bits set.     3. no bit set at or above
-/// carved. Guarded by the lock of its class while it is a slab, of the chunk pool while it is free.
+/// 1. carved <= capacity.
+/// 2. free_count == number of bits set.
+/// 3. No bit is set at or above carved.
+/// Guarded by the lock of its class while it is a slab, of the chunk pool while it is free.
 struct Slab {
-  std::uint64_t*
-      free_bits;  ///< One bit per object, set: returned to the slab. Inline if capacity <= 64.
+  /// One bit per object, set: returned to the slab. Points to inline_bits if capacity <= 64.
+  std::uint64_t* free_bits;
   std::uint64_t inline_bits;
   std::uint64_t freed_at_ns;  ///< Of a free chunk.
   std::uint32_t next, prev;   ///< Chunk numbers, in a class's or the pool's list.
