@@ -1,4 +1,5 @@
-// The hard limit: bytes held from the operating system, counted where pages are taken and given back.
+// The hard limit: bytes held from the operating system, counted where pages are taken and given
+// back.
 #pragma once
 
 #include <atomic>
@@ -8,13 +9,15 @@
 
 namespace sqlitemem {
 
-/// Held bytes against the memory limit. One atomic add per slab, run or large object taken, never per allocation.
-/// A page is charged when it may become resident and refunded when it is decommitted. Thread-safe.
+/// Held bytes against the memory limit. One atomic add per slab, run or large object taken, never
+/// per allocation. A page is charged when it may become resident and refunded when it is
+/// decommitted. Thread-safe.
 class MemoryBudget {
  public:
   static constexpr std::uint64_t unlimited = std::numeric_limits<std::uint64_t>::max();
 
-  /// false: the limit would be passed; nothing was charged. The caller reclaims and tries again, or gives up.
+  /// false: the limit would be passed; nothing was charged. The caller reclaims and tries again, or
+  /// gives up.
   [[nodiscard]] bool charge(std::uint64_t bytes) noexcept {
     const std::uint64_t now = held_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
     if (now > limit_.load(std::memory_order_relaxed)) [[unlikely]] {
@@ -25,13 +28,26 @@ class MemoryBudget {
     if (now > peak_.load(std::memory_order_relaxed)) raise_peak(now);
     return true;
   }
+  /// Charges what is held already, whatever the limit.
+  void charge_held(std::uint64_t bytes) noexcept {
+    const std::uint64_t now = held_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+    if (now > peak_.load(std::memory_order_relaxed)) raise_peak(now);
+  }
   void refund(std::uint64_t bytes) noexcept { held_.fetch_sub(bytes, std::memory_order_relaxed); }
 
   void set_limit(std::uint64_t bytes) noexcept { limit_.store(bytes, std::memory_order_relaxed); }
-  [[nodiscard]] std::uint64_t limit() const noexcept { return limit_.load(std::memory_order_relaxed); }
-  [[nodiscard]] std::uint64_t held_bytes() const noexcept { return held_.load(std::memory_order_relaxed); }
-  [[nodiscard]] std::uint64_t peak_bytes() const noexcept { return peak_.load(std::memory_order_relaxed); }
-  [[nodiscard]] std::uint64_t refusals() const noexcept { return refusals_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t limit() const noexcept {
+    return limit_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t held_bytes() const noexcept {
+    return held_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t peak_bytes() const noexcept {
+    return peak_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t refusals() const noexcept {
+    return refusals_.load(std::memory_order_relaxed);
+  }
   void reset_peak() noexcept { peak_.store(held_bytes(), std::memory_order_relaxed); }
 
  private:

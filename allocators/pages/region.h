@@ -28,7 +28,11 @@ class Area {
   [[nodiscard]] std::byte* end() const noexcept { return end_; }
   /// Everything below has been handed out by extend() at least once.
   [[nodiscard]] std::byte* frontier() const noexcept { return frontier_; }
-  [[nodiscard]] std::size_t bytes_left() const noexcept { return static_cast<std::size_t>(end_ - frontier_); }
+  /// At or beyond the frontier: where the next commit will begin.
+  [[nodiscard]] std::byte* committed() const noexcept { return committed_; }
+  [[nodiscard]] std::size_t bytes_left() const noexcept {
+    return static_cast<std::size_t>(end_ - frontier_);
+  }
   [[nodiscard]] bool contains(const void* address) const noexcept {
     return reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(begin_) <
            static_cast<std::uintptr_t>(end_ - begin_);
@@ -59,7 +63,8 @@ class Region {
   [[nodiscard]] std::size_t bytes() const noexcept { return bytes_; }
   /// One branch answers NULL and foreign pointers alike.
   [[nodiscard]] bool contains(const void* address) const noexcept {
-    return reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(base_) < bytes_;
+    return reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(base_) <
+           bytes_;
   }
 
   Area slabs, runs, large;
