@@ -13,9 +13,12 @@ extern "C" {
 /*
 ** Routes SQLite's heap through sqlitemem and registers the SQL functions and tables on every
 ** connection opened from now on. Call it before sqlite3_initialize() and before the first
-** sqlite3_open(), from one thread.
+** sqlite3_open(), from one thread; after your own calls of sqlite3_config(), because it initialises
+** SQLite. Options that are read at the start (memory_config, context 'startup') are set before it.
 **
-** SQLITE_OK: installed (also if it already was). SQLITE_MISUSE: SQLite is initialised already.
+** SQLITE_OK: installed (also if it already was, here or by the preload library). After
+** sqlite3_shutdown(), call it again: SQLite forgets what it calls on new connections.
+** SQLITE_MISUSE: SQLite is initialised already.
 ** SQLITE_NOMEM: no address space. After a failure SQLite is as it was, and sqlitemem_errmsg() says why.
 */
 SQLITEMEM_API int sqlitemem_install(void);

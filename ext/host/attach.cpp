@@ -58,18 +58,9 @@ std::string refused(const char* step, int rc) {
 
 bool wants_memstatus_off() { return option_as<Memstatus>(&Config::memstatus) == Memstatus::off; }
 
-std::string describe_success(bool is_memstatus_off) {
-  std::string reason =
-      "The allocator was taken over while SQLite was running. Older blocks stay with the previous "
-      "allocator until they are freed or grow; page caches that exist keep the pages they have.";
-  if (is_memstatus_off) {
-    reason +=
-        " SQLite's own memory accounting was switched off (option memstatus), so "
-        "sqlite3_memory_used() "
-        "stands still.";
-  }
-  return reason;
-}
+constexpr const char* success =
+    "The allocator was taken over while SQLite was running. Older blocks stay with the previous "
+    "allocator until they are freed or grow; page caches that exist keep the pages they have.";
 
 }  // namespace
 
@@ -94,7 +85,8 @@ AttachOutcome attach(const HostSqlite& host) {
     return go_back(host, saved, host_allocator_reason);
   }
   set_previous_methods(methods_before);
-  if (const int rc = host.config(SQLITE_CONFIG_MALLOC, &heap_methods()); rc != SQLITE_OK) {
+  if (const int rc = host.config(SQLITE_CONFIG_MALLOC, &heap_methods(is_memstatus_off));
+      rc != SQLITE_OK) {
     return go_back(host, saved, refused("sqlite3_config(SQLITE_CONFIG_MALLOC)", rc));
   }
   if (is_memstatus_off) host.config(SQLITE_CONFIG_MEMSTATUS, 0);
@@ -105,8 +97,8 @@ AttachOutcome attach(const HostSqlite& host) {
     return go_back(host, saved, refused("sqlite3_initialize()", rc));
   }
   saved.restore();
-  set_memstatus_off(is_memstatus_off);
-  return {true, describe_success(is_memstatus_off)};
+  if (is_memstatus_off) set_accounting(Accounting::nobody);
+  return {true, success};
 }
 
 }  // namespace sqlitemem::ext

@@ -10,25 +10,28 @@
 
 namespace sqlitemem::ext {
 
-/// What one connection was seen to use. Values of a busy connection are those of the last reading (`is_stale`).
+/// What one connection was seen to use. Values of a busy connection are those of the last reading
+/// (`is_stale`).
 struct ConnectionSnapshot {
-  std::uint64_t connection_id = 0;            ///< Small integer, in order of registration; never an address.
-  std::optional<std::string> database_file;   ///< nullopt: in memory or temporary.
-  std::string opened_at;                      ///< ISO 8601 UTC; when this library first saw the connection.
-  std::optional<std::string> txn_state;       ///< "none", "read", "write"; nullopt before SQLite 3.34 or never read.
-  std::optional<std::uint64_t> cache_used_bytes, schema_used_bytes, stmt_used_bytes, lookaside_used_bytes;
+  std::uint64_t connection_id = 0;  ///< Small integer, in order of registration; never an address.
+  std::optional<std::string> database_file;  ///< nullopt: in memory or temporary.
+  std::string opened_at;  ///< ISO 8601 UTC; when this library first saw the connection.
+  std::optional<std::string>
+      txn_state;  ///< "none", "read", "write"; nullopt before SQLite 3.34 or never read.
+  std::optional<std::uint64_t> cache_used_bytes, schema_used_bytes, stmt_used_bytes,
+      lookaside_used_bytes;
   std::optional<std::uint64_t> cache_hits, cache_misses, cache_writes, cache_spills;
   std::optional<std::uint64_t> open_statements, busy_statements;
-  bool is_stale = false;                      ///< In use by another thread just now; numbers are from the last reading.
+  bool is_stale = false;  ///< In use by another thread just now; numbers are from the last reading.
 };
 
-/// Remembers `db` until it closes, and reads it later. Called once for each connection, by its own thread.
-/// SQLITE_OK, or the code that registering the close callback gave.
+/// Remembers `db` until it closes, and reads it later. Called once for each connection, by its own
+/// thread. SQLITE_OK, or the code that registering the close callback gave.
 int register_connection(sqlite3* db);
 bool is_registered(sqlite3* db) noexcept;
 
-/// All open connections, by id. `caller`: the connection that is asking (read without a lock: we are inside it),
-/// or nullptr. Never blocks on another connection.
+/// All open connections, by id. `caller`: the connection that is asking (read without a lock: we
+/// are inside it), or nullptr. Never blocks on another connection.
 std::vector<ConnectionSnapshot> snapshot_connections(sqlite3* caller);
 
 struct ReleaseSummary {

@@ -1,4 +1,5 @@
-// One core per SQLite: what a second copy of sqlitemem in the same process binds to, and the way in for connections.
+// One core per SQLite: what a second copy of sqlitemem in the same process binds to, and the way in
+// for connections.
 #pragma once
 
 #include <sqlite3.h>
@@ -13,8 +14,8 @@ struct sqlite3_api_routines;
 
 namespace sqlitemem::ext {
 
-/// What the exported function sqlitemem_core_v1() gives. Only added to, never changed: copies of different versions
-/// may meet in one process.
+/// What the exported function sqlitemem_core_v1() gives. Only added to, never changed: copies of
+/// different versions may meet in one process.
 struct CoreInterface {
   std::size_t bytes;  ///< sizeof(CoreInterface) of the copy that fills it in.
   /// Start of the object that holds the SQLite being served; 0: none yet.
@@ -27,10 +28,12 @@ struct CoreInterface {
 
 const CoreInterface& own_core() noexcept;
 
-/// Another copy's core that serves the SQLite starting at `sqlite`, or none yet; nullptr if there is none.
+/// Another copy's core that serves the SQLite starting at `sqlite`, or none yet; nullptr if there
+/// is none.
 const CoreInterface* find_other_core(std::uintptr_t sqlite);
 
-/// The body of sqlite3_sqlitemem_init(): binds to the process's core, attaches or observes, registers everything.
+/// The body of sqlite3_sqlitemem_init(): binds to the process's core, attaches or observes,
+/// registers everything.
 int load_extension(sqlite3* db, char** error, const sqlite3_api_routines* api);
 
 /// The body of sqlitemem_set().
@@ -40,8 +43,8 @@ int set_from_api(const char* name, const char* value, std::string& message);
 bool claim_sqlite(const HostSqlite& host) noexcept;
 bool is_served(const HostSqlite& host) noexcept;
 
-/// For sqlite3_auto_extension(): registers tables and functions on a new connection. Never fails an open: what goes
-/// wrong is logged. The first call also supplies SQLite's functions to this copy.
+/// For sqlite3_auto_extension(): registers tables and functions on a new connection. Never fails an
+/// open: what goes wrong is logged. The first call also supplies SQLite's functions to this copy.
 int register_new_connection(sqlite3* db, char** error, const sqlite3_api_routines* api);
 using AutoExtension = void (*)();
 inline AutoExtension new_connection_hook() noexcept {

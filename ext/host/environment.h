@@ -8,7 +8,8 @@ namespace sqlitemem::ext {
 /// Idempotent, any thread. Allocates nothing when no such variable is set.
 void read_environment_once() noexcept;
 
-/// What was wrong with variables that are set, one line each; "" if nothing was. After read_environment_once().
+/// What was wrong with variables that are set, one line each; "" if nothing was. After
+/// read_environment_once().
 std::string environment_problems();
 
 }  // namespace sqlitemem::ext

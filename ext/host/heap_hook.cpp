@@ -2,15 +2,10 @@
 // blocks.
 #include "ext/host/heap_hook.h"
 
-#include <fmt/format.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <climits>
 #include <cstring>
-#include <string_view>
 
 #include "allocators/manager/process_heap.h"
 #include "ext/host/environment.h"
@@ -26,12 +21,20 @@ constinit std::atomic<void (*)(int, const char*, ...)> corruption_log{nullptr};
 constinit std::atomic<void (*)() noexcept> init_observer{nullptr};
 constinit std::atomic<bool> in_force{false};
 constinit std::atomic<bool> was_in_force{false};
+constinit std::atomic<bool> is_forwarding{false};
+// Set once the heap runs; nothing is ours before. Spares the hot path a call.
+constinit std::atomic<MemoryManager*> running_heap{nullptr};
 constinit std::atomic<std::int64_t> lent_bytes{0};
 constinit std::atomic<std::int64_t> lent_objects{0};
 
 void count_lent(std::int64_t bytes, std::int64_t objects) noexcept {
   lent_bytes.fetch_add(bytes, std::memory_order_relaxed);
   lent_objects.fetch_add(objects, std::memory_order_relaxed);
+}
+
+bool is_ours(const void* block) noexcept {
+  const MemoryManager* heap = running_heap.load(std::memory_order_relaxed);
+  return heap != nullptr && heap->owns(block);
 }
 
 /// Our region is full (which is not the limit): the previous allocator lends a block.
@@ -47,13 +50,25 @@ void free_foreign(void* block) noexcept {
   previous.xFree(block);
 }
 
+/// The heap has refused. Without a heap, the previous allocator serves everything.
+void* when_refused(std::size_t bytes) noexcept {
+  return is_forwarding.load(std::memory_order_relaxed) ? borrow(bytes) : nullptr;
+}
+
 void* hook_malloc(int bytes) {
   if (bytes <= 0) return nullptr;
-  return heap_allocate(static_cast<std::size_t>(bytes));
+  void* block = heap_allocate(static_cast<std::size_t>(bytes));
+  return block != nullptr ? block : when_refused(static_cast<std::size_t>(bytes));
+}
+
+void* hook_malloc_rounded(int bytes) {
+  if (bytes <= 0) return nullptr;
+  void* block = heap_allocate_rounded(static_cast<std::size_t>(bytes));
+  return block != nullptr ? block : when_refused(static_cast<std::size_t>(bytes));
 }
 
 void hook_free(void* block) {
-  if (heap_owns(block)) [[likely]] {
+  if (is_ours(block)) [[likely]] {
     heap_release(block);
   } else if (block != nullptr) {
     free_foreign(block);
@@ -78,13 +93,13 @@ void* hook_realloc(void* block, int bytes) {
     return nullptr;
   }
   const auto wanted = static_cast<std::size_t>(bytes);
-  if (heap_owns(block)) [[likely]]
+  if (is_ours(block)) [[likely]]
     return heap_resize(block, wanted);
   return adopt(block, wanted);
 }
 
 int hook_size(void* block) {
-  if (heap_owns(block)) [[likely]] {
+  if (is_ours(block)) [[likely]] {
     return static_cast<int>(std::min(heap_usable_bytes(block), max_int_bytes));
   }
   return block == nullptr ? 0 : previous.xSize(block);
@@ -99,9 +114,10 @@ int hook_init(void*) {
   if (previous.xInit != nullptr) {
     if (const int rc = previous.xInit(previous.pAppData); rc != SQLITE_OK) return rc;
   }
-  if (!start_heap()) return SQLITE_NOMEM;
-  in_force.store(true, std::memory_order_release);
-  was_in_force.store(true, std::memory_order_release);
+  const bool is_started = start_heap();
+  is_forwarding.store(!is_started, std::memory_order_release);
+  in_force.store(is_started, std::memory_order_release);
+  if (is_started) was_in_force.store(true, std::memory_order_release);
   if (const auto observe = init_observer.load(std::memory_order_acquire); observe) observe();
   return SQLITE_OK;
 }
@@ -109,21 +125,24 @@ int hook_init(void*) {
 // The heap goes on: blocks may be freed until the last instruction of the process.
 void hook_shutdown(void*) {
   in_force.store(false, std::memory_order_release);
+  is_forwarding.store(false, std::memory_order_release);
   if (previous.xShutdown != nullptr) previous.xShutdown(previous.pAppData);
 }
 
-constexpr sqlite3_mem_methods methods{
-    .xMalloc = hook_malloc,
-    .xFree = hook_free,
-    .xRealloc = hook_realloc,
-    .xSize = hook_size,
-    .xRoundup = hook_round_up,
-    .xInit = hook_init,
-    .xShutdown = hook_shutdown,
-    .pAppData = nullptr,
-};
+constexpr sqlite3_mem_methods methods_with(void* (*allocate)(int)) {
+  return {.xMalloc = allocate,
+          .xFree = hook_free,
+          .xRealloc = hook_realloc,
+          .xSize = hook_size,
+          .xRoundup = hook_round_up,
+          .xInit = hook_init,
+          .xShutdown = hook_shutdown,
+          .pAppData = nullptr};
+}
+constexpr sqlite3_mem_methods plain_methods = methods_with(hook_malloc);
+constexpr sqlite3_mem_methods rounding_methods = methods_with(hook_malloc_rounded);
 
-constexpr std::string_view describe(CorruptionKind kind) noexcept {
+constexpr const char* describe(CorruptionKind kind) noexcept {
   switch (kind) {
     case CorruptionKind::double_free:
       return "a block was freed twice";
@@ -135,28 +154,27 @@ constexpr std::string_view describe(CorruptionKind kind) noexcept {
   return "the heap is damaged";
 }
 
-/// Runs on the freeing thread with no lock of ours held. Text on the stack: the heap may be what is
-/// broken.
-void report_corruption(const CorruptionReport& report) noexcept {
-  std::array<char, 384> text{};
-  const auto result = fmt::format_to_n(
-      text.data(), text.size() - 2, "sqlitemem: {}: address {:#x}, size class {} bytes, rule: {}",
-      describe(report.kind), report.address, report.object_bytes, report.rule);
-  const auto length = std::min(result.size, text.size() - 2);
-  text[length] = '\0';
-  // SQLite formats this into a buffer of its own on the stack; the program's log callback must not
-  // call SQLite.
-  if (const auto log = corruption_log.load(std::memory_order_acquire); log != nullptr) {
-    log(SQLITE_CORRUPT, "%s", text.data());
-  }
-  if (option_as<OnCorruption>(&Config::on_corruption) == OnCorruption::report) return;
-  text[length] = '\n';
-  static_cast<void>(!::write(STDERR_FILENO, text.data(), length + 1));
+/// Runs on the freeing thread with no lock of ours held, before the heap aborts or goes on. SQLite
+/// formats the text on its stack, which matters because the heap may be what is broken; the
+/// program's log callback must not call SQLite.
+void log_corruption(const CorruptionReport& report) noexcept {
+  const auto log = corruption_log.load(std::memory_order_acquire);
+  if (log == nullptr) return;
+  log(SQLITE_CORRUPT, "sqlitemem: %s: address 0x%llx, size class %llu bytes, broken rule: %.*s",
+      describe(report.kind), static_cast<sqlite3_uint64>(report.address),
+      static_cast<sqlite3_uint64>(report.object_bytes), static_cast<int>(report.rule.size()),
+      report.rule.data());
 }
 
 }  // namespace
 
-const sqlite3_mem_methods& heap_methods() noexcept { return methods; }
+const sqlite3_mem_methods& heap_methods(bool is_memstatus_off) noexcept {
+  return is_memstatus_off ? plain_methods : rounding_methods;
+}
+bool is_heap_method(const sqlite3_mem_methods& methods) noexcept {
+  return methods.xFree == hook_free;
+}
+bool heap_hook_is_forwarding() noexcept { return is_forwarding.load(std::memory_order_acquire); }
 
 void set_previous_methods(const sqlite3_mem_methods& methods_before) noexcept {
   previous = methods_before;
@@ -169,11 +187,15 @@ void set_corruption_log(void (*log)(int, const char*, ...)) noexcept {
 
 bool start_heap() noexcept {
   read_environment_once();
-  process_heap().set_corruption_handler(report_corruption);
+  process_heap().set_corruption_handler(log_corruption);
   process_heap().set_overflow_handler(borrow);
   const auto result = start_process_heap();
-  return result == MemoryManager::StartResult::ok ||
-         result == MemoryManager::StartResult::already_started;
+  if (result != MemoryManager::StartResult::ok &&
+      result != MemoryManager::StartResult::already_started) {
+    return false;
+  }
+  running_heap.store(&process_heap(), std::memory_order_release);
+  return true;
 }
 
 bool heap_hook_in_force() noexcept { return in_force.load(std::memory_order_acquire); }

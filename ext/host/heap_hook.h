@@ -1,4 +1,5 @@
-// SQLite's allocator interface over the process's heap; what is not ours goes back to the previous allocator.
+// SQLite's allocator interface over the process's heap; what is not ours goes back to the previous
+// allocator.
 #pragma once
 
 #include <sqlite3.h>
@@ -7,18 +8,23 @@
 
 namespace sqlitemem::ext {
 
-/// For sqlite3_config(SQLITE_CONFIG_MALLOC). Constant.
-const sqlite3_mem_methods& heap_methods() noexcept;
+/// For sqlite3_config(SQLITE_CONFIG_MALLOC). Constant. With SQLite's own accounting on, SQLite
+/// rounds a request up before it makes it; the right table lets request statistics see the true
+/// sizes.
+const sqlite3_mem_methods& heap_methods(bool is_memstatus_off) noexcept;
+bool is_heap_method(const sqlite3_mem_methods& methods) noexcept;
 
-/// The allocator that SQLite had before, from SQLITE_CONFIG_GETMALLOC. Set before SQLite calls ours for the first
-/// time, and never again. Blocks outside our region are its: older ones, and those it lent us when ours was full.
+/// The allocator that SQLite had before, from SQLITE_CONFIG_GETMALLOC. Set before SQLite calls ours
+/// for the first time, and never again. Blocks outside our region are its: older ones, and those it
+/// lent us when ours was full.
 void set_previous_methods(const sqlite3_mem_methods& methods) noexcept;
 const sqlite3_mem_methods& previous_methods() noexcept;
 
 /// Where reports of corruption are sent: that SQLite's sqlite3_log. May be null.
 void set_corruption_log(void (*log)(int, const char*, ...)) noexcept;
 
-/// Reads the environment and starts the heap with our handlers. Idempotent; any thread. false: no address space.
+/// Reads the environment and starts the heap with our handlers. Idempotent; any thread. false: no
+/// address space.
 [[nodiscard]] bool start_heap() noexcept;
 
 /// SQLite called xInit, and xShutdown not since: its requests come to us.
@@ -26,10 +32,15 @@ bool heap_hook_in_force() noexcept;
 /// SQLite called xInit at least once, so blocks of ours may be about.
 bool heap_hook_was_in_force() noexcept;
 
-/// Called by xInit, with SQLite's main mutex held: must not call SQLite. One observer, or null.
+/// xInit found no address space for a heap: every request goes on to the previous allocator.
+bool heap_hook_is_forwarding() noexcept;
+
+/// Called by xInit when everything is known, with SQLite's main mutex held: must not call SQLite.
+/// One observer, or null.
 void set_init_observer(void (*observer)() noexcept) noexcept;
 
-/// Blocks of the previous allocator that were lent when our region was full, and not freed. Slow path only.
+/// Blocks of the previous allocator that were lent when our region was full, and not freed. Slow
+/// path only.
 struct LentBlocks {
   std::int64_t bytes = 0, objects = 0;
 };

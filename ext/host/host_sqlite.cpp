@@ -10,12 +10,6 @@
 namespace sqlitemem::ext {
 namespace {
 
-/// The object that an address belongs to.
-struct LoadedObject {
-  std::uintptr_t begin = 0, end = 0;
-  std::string path;  // Empty: the program itself.
-};
-
 struct Search {
   std::uintptr_t address;
   LoadedObject found;
@@ -62,17 +56,26 @@ class Symbols {
 
 }  // namespace
 
+LoadedObject find_object(const void* address) {
+  Search search{reinterpret_cast<std::uintptr_t>(address), {}};
+  ::dl_iterate_phdr(compare_object, &search);
+  return search.found;
+}
+
+// Never closed: blocks of a SQLite's own allocator are handed back to it until the process ends.
+void* handle_of(const LoadedObject& object) noexcept {
+  if (object.end == 0) return nullptr;
+  if (object.path.empty()) return ::dlopen(nullptr, RTLD_LAZY);
+  return ::dlopen(object.path.c_str(), RTLD_LAZY | RTLD_NOLOAD);
+}
+
 HostSqlite find_host_sqlite(const void* address) {
   HostSqlite host;
-  Search search{reinterpret_cast<std::uintptr_t>(address), {}};
-  if (::dl_iterate_phdr(compare_object, &search) == 0) return host;
-  host.begin = search.found.begin;
-  host.end = search.found.end;
-  host.path = search.found.path;
-  // Never closed: blocks of this SQLite's own allocator are handed back to it until the process
-  // ends.
-  void* handle = host.path.empty() ? ::dlopen(nullptr, RTLD_LAZY)
-                                   : ::dlopen(host.path.c_str(), RTLD_LAZY | RTLD_NOLOAD);
+  const LoadedObject object = find_object(address);
+  host.begin = object.begin;
+  host.end = object.end;
+  host.path = object.path;
+  void* handle = handle_of(object);
   if (handle == nullptr) return host;
 
   const Symbols symbols(handle, host);
@@ -97,9 +100,10 @@ HostSqlite find_host_sqlite(const void* address) {
   symbols.find(host.open16, "sqlite3_open16");
   symbols.find(host.close, "sqlite3_close");
   symbols.find(host.exec, "sqlite3_exec");
-  symbols.find(host.mutex_alloc, "sqlite3_mutex_alloc");
+  symbols.find(host.reset, "sqlite3_reset");
+  symbols.find(host.finalize, "sqlite3_finalize");
+  symbols.find(host.db_handle, "sqlite3_db_handle");
   symbols.find(host.malloc, "sqlite3_malloc");
-  symbols.find(host.malloc64, "sqlite3_malloc64");
   symbols.find(host.free, "sqlite3_free");
   symbols.find(host.msize, "sqlite3_msize");
   symbols.find(host.log, "sqlite3_log");

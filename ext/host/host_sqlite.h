@@ -31,9 +31,10 @@ struct HostSqlite {
   int (*open16)(const void*, sqlite3**) = nullptr;
   int (*close)(sqlite3*) = nullptr;
   int (*exec)(sqlite3*, const char*, int (*)(void*, int, char**, char**), void*, char**) = nullptr;
-  sqlite3_mutex* (*mutex_alloc)(int) = nullptr;
+  int (*reset)(sqlite3_stmt*) = nullptr;
+  int (*finalize)(sqlite3_stmt*) = nullptr;
+  sqlite3* (*db_handle)(sqlite3_stmt*) = nullptr;
   void* (*malloc)(int) = nullptr;
-  void* (*malloc64)(sqlite3_uint64) = nullptr;
   void (*free)(void*) = nullptr;
   sqlite3_uint64 (*msize)(void*) = nullptr;
   void (*log)(int, const char*, ...) = nullptr;
@@ -50,8 +51,19 @@ struct HostSqlite {
   }
 };
 
-/// The SQLite that `address` is code of. Only functions of that same object are taken: a process can hold two
-/// SQLites. The object is kept loaded from now on. Members stay null where it exports nothing.
+/// A loaded object: the program or a shared library.
+struct LoadedObject {
+  std::uintptr_t begin = 0, end = 0;  ///< Both 0: no object.
+  std::string path;                   ///< Empty: the program itself.
+};
+LoadedObject find_object(const void* address);
+/// A handle for dlsym() on an object that is loaded, which stays loaded from now on. nullptr: not
+/// to be had.
+void* handle_of(const LoadedObject& object) noexcept;
+
+/// The SQLite that `address` is code of. Only functions of that same object are taken: a process
+/// can hold two SQLites. The object is kept loaded from now on. Members stay null where it exports
+/// nothing.
 HostSqlite find_host_sqlite(const void* address);
 
 /// SQLite 3.34, the oldest that is served.

@@ -3,7 +3,6 @@
 
 #include "ext/host/attach.h"
 #include "ext/host/heap_hook.h"
-#include "ext/host/mode.h"
 
 namespace sqlitemem::ext {
 
@@ -26,11 +25,11 @@ InstallOutcome install_before_start(const HostSqlite& host, ProgramAllocator pol
   }
   set_previous_methods(methods_before);
   set_corruption_log(host.log);
-  if (const int rc = host.config(SQLITE_CONFIG_MALLOC, &heap_methods()); rc != SQLITE_OK) {
+  if (const int rc = host.config(SQLITE_CONFIG_MALLOC, &heap_methods(is_memstatus_off));
+      rc != SQLITE_OK) {
     return {rc, "sqlite3_config(SQLITE_CONFIG_MALLOC) answered " + std::to_string(rc) + "."};
   }
   if (is_memstatus_off) host.config(SQLITE_CONFIG_MEMSTATUS, 0);
-  set_memstatus_off(is_memstatus_off);
   return {};
 }
 

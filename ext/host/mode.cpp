@@ -14,8 +14,22 @@ constinit Lock mode_lock;
 // Leaked on purpose: asked for until the last connection closes, which may be after static
 // destructors.
 constinit ModeReport* decided SQLITEMEM_GUARDED_BY(mode_lock) = nullptr;
-constinit std::atomic<bool> accounting_is_off{false};
+constinit std::atomic<Accounting> accounting{Accounting::sqlite};
 constinit std::atomic<bool> host_allocator{false};
+
+const char* describe(Accounting by_whom) {
+  switch (by_whom) {
+    case Accounting::sqlite:
+      return "";
+    case Accounting::sqlitemem:
+      return " SQLite's own memory accounting is off (option memstatus); sqlitemem answers "
+             "sqlite3_memory_used() and keeps the heap limits instead.";
+    case Accounting::nobody:
+      return " SQLite's own memory accounting is off (option memstatus), so sqlite3_memory_used() "
+             "stands still and SQLite's heap limits have no effect.";
+  }
+  return "";
+}
 
 ModeReport decided_report() {
   const LockGuard guard(mode_lock);
@@ -30,8 +44,8 @@ void set_mode(Mode mode, std::string reason) {
   *decided = {mode, std::move(reason)};
 }
 
-void set_memstatus_off(bool is_off) noexcept { accounting_is_off.store(is_off); }
-bool memstatus_is_off() noexcept { return accounting_is_off.load(std::memory_order_relaxed); }
+void set_accounting(Accounting by_whom) noexcept { accounting.store(by_whom); }
+Accounting memory_accounting() noexcept { return accounting.load(std::memory_order_relaxed); }
 void set_host_allocator(bool is_replaced) noexcept { host_allocator.store(is_replaced); }
 
 bool heap_is_ours() noexcept { return heap_hook_in_force(); }
@@ -39,6 +53,12 @@ bool heap_is_ours() noexcept { return heap_hook_in_force(); }
 ModeReport mode_report() {
   ModeReport report = decided_report();
   if (report.mode == Mode::observing) return report;
+  if (heap_hook_is_forwarding()) {
+    return {
+        Mode::observing,
+        "The address space for the heap could not be reserved (see option region_size, and ulimit "
+        "-v), so SQLite goes on with its own allocator."};
+  }
   if (!heap_hook_in_force()) {
     report.mode = Mode::observing;
     report.reason =
@@ -53,6 +73,7 @@ ModeReport mode_report() {
     report.reason +=
         " The program put an allocator of its own in front, which passes requests on to sqlitemem.";
   }
+  report.reason += describe(memory_accounting());
   return report;
 }
 

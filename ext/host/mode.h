@@ -18,9 +18,15 @@ ModeReport mode_report();
 /// True if SQLite's allocations of this process come from our heap now (managed or attached).
 bool heap_is_ours() noexcept;
 
-/// True if we switched SQLite's own memory accounting off (option memstatus): sqlite3_status() of
-/// SQLITE_STATUS_MEMORY_USED, MALLOC_SIZE and MALLOC_COUNT then mean nothing, except through the preload library.
-bool memstatus_is_off() noexcept;
+/// Who counts for sqlite3_memory_used() and for SQLITE_STATUS_MEMORY_USED, MALLOC_SIZE and
+/// MALLOC_COUNT.
+enum class Accounting {
+  sqlite,     ///< SQLite itself, as ever (or nobody, if it was built or configured without).
+  sqlitemem,  ///< The preload library answers in SQLite's place.
+  nobody,  ///< It was switched off (option memstatus) where nobody can answer instead: the numbers
+           ///< stand still.
+};
+Accounting memory_accounting() noexcept;
 
 const char* mode_name(Mode mode) noexcept;
 
@@ -28,8 +34,9 @@ const char* mode_name(Mode mode) noexcept;
 
 /// What was decided, once it is in force. Later calls replace earlier ones.
 void set_mode(Mode mode, std::string reason);
-void set_memstatus_off(bool is_off) noexcept;
-/// The program put an allocator of its own in front of ours or in its place (`is_replaced`), or took it back.
+void set_accounting(Accounting accounting) noexcept;
+/// The program put an allocator of its own in front of ours or in its place (`is_replaced`), or
+/// took it back.
 void set_host_allocator(bool is_replaced) noexcept;
 
 }  // namespace sqlitemem::ext

@@ -1,0 +1,50 @@
+// What the interposed functions of the preload library do, apart from forwarding.
+#pragma once
+
+#include "ext/host/host_sqlite.h"
+
+namespace sqlitemem::ext::preload {
+
+/// The SQLite that the code at `caller` means: itself, or the one it is linked with, or the only
+/// one there is. nullptr: none. The first one that is used is the one we serve; others are
+/// forwarded to and left alone.
+const HostSqlite* real_sqlite(const void* caller) noexcept;
+
+/// The program itself is linked with this SQLite: install before anything can use it. Starts
+/// nothing.
+void install_at_start(const void* function_of_sqlite) noexcept;
+
+/// sqlite3_initialize(), with our heap installed before and our tables registered after.
+int initialize(const HostSqlite& sqlite) noexcept;
+
+/// sqlite3_config() was called with up to three words of arguments.
+int configure(const HostSqlite& sqlite, int option, void* first, void* second,
+              void* third) noexcept;
+
+/// sqlite3_reset_auto_extension(), called by the program and not by sqlite3_shutdown(): its
+/// auto-extensions are forgotten, ours is registered again.
+void reset_auto_extensions(const HostSqlite& sqlite) noexcept;
+
+/// SQLite's accounting is off, so we answer for it. The functions below may be called only then.
+bool answers_for_memory(const HostSqlite& sqlite) noexcept;
+sqlite3_int64 memory_used() noexcept;
+sqlite3_int64 memory_highwater(bool is_reset) noexcept;
+int status(const HostSqlite& sqlite, int what, sqlite3_int64* now, sqlite3_int64* highest,
+           bool is_reset) noexcept;
+
+/// Forwards a change of a heap limit, reads back what SQLite made of both limits, and enforces
+/// that.
+sqlite3_int64 change_limit(const HostSqlite& sqlite, sqlite3_int64 (*change)(sqlite3_int64),
+                           sqlite3_int64 bytes) noexcept;
+/// Reads SQLite's limits and enforces them, for a SQLite whose PRAGMA does not pass through us.
+void read_back_limits(const HostSqlite& sqlite) noexcept;
+
+/// True when a soft limit is set, so that end_of_statement() has something to do.
+bool has_soft_limit() noexcept;
+/// The program (not SQLite) is between two statements: over the soft limit, caches are released.
+/// `db` may be null.
+void end_of_statement(sqlite3* db) noexcept;
+/// sqlite3_release_memory(), called by the program: bytes that were released.
+int release_memory(int bytes) noexcept;
+
+}  // namespace sqlitemem::ext::preload

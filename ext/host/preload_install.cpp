@@ -1,0 +1,115 @@
+// Under preload: our heap goes in before SQLite starts, our tables are registered right after.
+#include <atomic>
+#include <string>
+
+#include "allocators/base/lock.h"
+#include "allocators/config.h"
+#include "ext/host/core.h"
+#include "ext/host/environment.h"
+#include "ext/host/heap_hook.h"
+#include "ext/host/install.h"
+#include "ext/host/mode.h"
+#include "ext/host/preload.h"
+
+namespace sqlitemem::ext::preload {
+namespace {
+
+constinit Lock install_lock;
+constinit std::atomic<bool> is_tried{false};
+constinit std::atomic<const HostSqlite*> served{nullptr};
+// Whether sqlite3_auto_extension() was called since SQLite last started, also if it failed: it must
+// not be tried again from a place where SQLite holds its main mutex.
+constinit std::atomic<bool> is_registered{false};
+
+// sqlite3_initialize() calls itself through the interposed name, under SQLite's own mutexes.
+[[gnu::tls_model("initial-exec")]] constinit thread_local bool is_inside = false;
+
+// A restart forgets auto-extensions. Called by xInit: must not call SQLite, but for the setting
+// that SQLite reads later.
+void sqlite_starts() noexcept {
+  is_registered.store(false, std::memory_order_release);
+  const HostSqlite* sqlite = served.load(std::memory_order_acquire);
+  if (!heap_hook_is_forwarding() || memory_accounting() == Accounting::sqlite || sqlite == nullptr)
+    return;
+  // No heap of ours, so no counters of ours: SQLite counts for itself again. It is not initialised
+  // yet.
+  sqlite->config(SQLITE_CONFIG_MEMSTATUS, 1);
+  set_accounting(Accounting::sqlite);
+}
+
+constexpr const char* success = "The preload library gave SQLite this heap before SQLite started.";
+
+void install(const HostSqlite& sqlite) {
+  read_environment_once();
+  const bool is_off = option_as<Memstatus>(&Config::memstatus) != Memstatus::on;
+  set_init_observer(sqlite_starts);
+  const InstallOutcome outcome = install_before_start(sqlite, ProgramAllocator::keep, is_off);
+  served.store(&sqlite, std::memory_order_release);
+  if (outcome.rc == SQLITE_OK) {
+    if (is_off) set_accounting(Accounting::sqlitemem);
+    set_mode(Mode::managed, success);
+  } else {
+    set_mode(Mode::observing, "The preload library is here, but: " + outcome.reason);
+  }
+}
+
+/// The first SQLite that is used is ours; once.
+void install_once(const HostSqlite& sqlite) noexcept {
+  if (is_tried.load(std::memory_order_acquire)) return;
+  const LockGuard guard(install_lock);
+  if (is_tried.load(std::memory_order_relaxed)) return;
+  if (!claim_sqlite(sqlite)) return;
+  try {
+    install(sqlite);
+  } catch (...) {  // No memory for a sentence. SQLite goes on, with or without us.
+  }
+  is_tried.store(true, std::memory_order_release);
+}
+
+/// Requires: SQLite is initialised and no mutex of it is held by this thread.
+void register_tables(const HostSqlite& sqlite) noexcept {
+  if (is_registered.exchange(true) || sqlite.auto_extension == nullptr) return;
+  sqlite.auto_extension(new_connection_hook());
+}
+
+}  // namespace
+
+void install_at_start(const void* function_of_sqlite) noexcept {
+  if (const HostSqlite* sqlite = real_sqlite(function_of_sqlite)) install_once(*sqlite);
+}
+
+int initialize(const HostSqlite& sqlite) noexcept {
+  if (!is_served(sqlite)) {
+    install_once(sqlite);
+    if (!is_served(sqlite)) return sqlite.initialize();  // Another SQLite: none of our business.
+  }
+  if (is_registered.load(std::memory_order_acquire) || is_inside) return sqlite.initialize();
+  is_inside = true;
+  const int rc = sqlite.initialize();
+  if (rc == SQLITE_OK) register_tables(sqlite);
+  is_inside = false;
+  return rc;
+}
+
+int configure(const HostSqlite& sqlite, int option, void* first, void* second,
+              void* third) noexcept {
+  install_once(sqlite);
+  const int rc = sqlite.config(option, first, second, third);
+  if (rc != SQLITE_OK || !is_served(sqlite)) return rc;
+  if (option == SQLITE_CONFIG_MALLOC) {
+    set_host_allocator(!is_heap_method(*static_cast<const sqlite3_mem_methods*>(first)));
+  }
+  // The program wants SQLite's own accounting: an explicit wish stands above our default.
+  if (option == SQLITE_CONFIG_MEMSTATUS) {
+    const bool is_off = static_cast<int>(reinterpret_cast<std::intptr_t>(first)) == 0;
+    set_accounting(is_off ? Accounting::sqlitemem : Accounting::sqlite);
+  }
+  return rc;
+}
+
+void reset_auto_extensions(const HostSqlite& sqlite) noexcept {
+  sqlite.reset_auto_extension();
+  if (is_served(sqlite) && is_registered.load()) sqlite.auto_extension(new_connection_hook());
+}
+
+}  // namespace sqlitemem::ext::preload
