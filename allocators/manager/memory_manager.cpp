@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 
 #include "allocators/base/clock.h"
 
@@ -75,6 +76,16 @@ void MemoryManager::stop() noexcept {
   pages_->release(chunk_map_, sqlitemem::round_up(region_.bytes() >> chunk_shift, page_bytes));
   region_.stop();
   chunk_map_ = nullptr;
+  // Nothing of the old heap may show in the next one: its lists point into pages that are gone.
+  const NewThreadHandler on_new_thread = slabs_.new_thread_handler();
+  std::construct_at(&slabs_);
+  slabs_.set_new_thread_handler(on_new_thread);
+  std::construct_at(&budget_);
+  for (auto* counter :
+       {&large_run_bytes_, &large_run_allocations_, &large_run_frees_, &large_run_objects_,
+        &peak_live_bytes_, &peak_live_objects_, &next_peak_check_, &failures_, &corruptions_}) {
+    counter->store(0, std::memory_order_relaxed);
+  }
 }
 
 void MemoryManager::apply_config() noexcept {
@@ -226,6 +237,8 @@ bool MemoryManager::resize_in_place(void* block, std::size_t old_bytes,
       !is_run_request(bytes))
     return false;
   const std::size_t from = old_bytes / run_granule_bytes, to = granules_for(bytes);
+  std::size_t max_batch = 0;
+  if (to > from && !fits_live_limit(bytes - old_bytes, max_batch)) return false;
   if (!runs_.resize_in_place(block, to)) return false;
   const auto class_or_none = [](std::size_t granules) {
     return granules * run_granule_bytes <= max_cached_bytes ? run_class_for(granules) : no_class;

@@ -52,6 +52,7 @@ class SlabHeap {
 
   using NewThreadHandler = void (*)(ThreadCache*) noexcept;
   void set_new_thread_handler(NewThreadHandler handler) noexcept { on_new_thread_ = handler; }
+  [[nodiscard]] NewThreadHandler new_thread_handler() const noexcept { return on_new_thread_; }
   void set_every_call_checked(bool checked) noexcept { every_call_checked_ = checked; }
   void apply_config() noexcept;
 
