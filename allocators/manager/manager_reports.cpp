@@ -167,6 +167,7 @@ void MemoryManager::report(const BadBlocks& bad) noexcept {
             .object_bytes = object_bytes_near(block.block),
             .rule = block.rule});
   }
+  corruptions_.fetch_add(at_least_zero(bad.count, bad.first.size()), std::memory_order_relaxed);
 }
 
 void MemoryManager::report(const CorruptionReport& corruption) noexcept {

@@ -216,7 +216,7 @@ void MemoryManager::release_slow(ThreadCache*& cache, void* block) noexcept {
 }
 
 std::size_t MemoryManager::usable_bytes_slow(const void* block) noexcept {
-  const ClassIndex index = code_of(block);
+  const ClassIndex index = region_.contains(block) ? code_of(block) : no_class;
   std::size_t bytes = 0;
   if (index == run_area_code) bytes = runs_.granules_of(block) * run_granule_bytes;
   if (index == large_area_code) bytes = large_.usable_bytes(block);
@@ -283,6 +283,12 @@ void* MemoryManager::resize(ThreadCache*& cache, void* block, std::size_t bytes)
   std::memcpy(moved, block, std::min(old_bytes, bytes));
   release(cache, block);
   return moved;
+}
+
+void MemoryManager::thread_exits(ThreadCache*& cache) noexcept {
+  BadBlocks bad;
+  slabs_.thread_exits(cache, bad);
+  if (bad.count != 0) report(bad);  // Nobody else will find a double free once it is flushed.
 }
 
 CollectResult MemoryManager::collect(ThreadCache*& cache) noexcept {

@@ -149,7 +149,7 @@ class MemoryManager {
   }
 
   // Threads and fork; process_heap.cpp wires them to pthread.
-  void thread_exits(ThreadCache*& cache) noexcept { slabs_.thread_exits(cache); }
+  void thread_exits(ThreadCache*& cache) noexcept;
   void before_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY;
   void after_fork_in_parent() noexcept SQLITEMEM_NO_THREAD_SAFETY;
   void after_fork_in_child(const ThreadCache* own) noexcept;
@@ -182,7 +182,8 @@ class MemoryManager {
   /// megabyte of them would be resident in every process.
   [[nodiscard]] ClassIndex code_of(const void* block) const noexcept {
     if (region_.large.contains(block)) return large_area_code;
-    return class_of(static_cast<std::size_t>(static_cast<const std::byte*>(block) - region_.base()));
+    return class_of(
+        static_cast<std::size_t>(static_cast<const std::byte*>(block) - region_.base()));
   }
 
   Region region_;
@@ -255,7 +256,7 @@ inline std::size_t MemoryManager::usable_bytes(const void* block) noexcept {
   const std::size_t offset =
       reinterpret_cast<std::uintptr_t>(block) - reinterpret_cast<std::uintptr_t>(region_.base());
   if (offset >= region_.bytes()) [[unlikely]]
-    return 0;
+    return block == nullptr ? 0 : usable_bytes_slow(block);
   const ClassIndex index = class_of(offset);
   const std::size_t bytes = slabs_.table().object_bytes(index);
   return bytes != 0 ? bytes : usable_bytes_slow(block);

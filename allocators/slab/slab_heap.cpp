@@ -269,7 +269,8 @@ bool SlabHeap::make_room(ThreadCache& cache, ClassIndex index, BadBlocks& bad) n
     bump(counters.given, returned);
     full->count -= returned;
     std::copy(objects + returned, objects + returned + full->count, objects);
-    load_magazine(slot, full, capacity);
+    // Others may have freed the most of the class meanwhile, so that `capacity` is below the count.
+    load_magazine(slot, full, std::max(capacity, full->count + 1));
     return true;
   }
   const SlotChange change(counters);

@@ -78,7 +78,7 @@ class SlabHeap {
   /// (allocates).
   [[nodiscard]] std::optional<Violation> find_violation(const ThreadCache* own, bool deep) noexcept;
 
-  void thread_exits(ThreadCache*& cache) noexcept;
+  void thread_exits(ThreadCache*& cache, BadBlocks& bad) noexcept;
   void lock_all() noexcept SQLITEMEM_NO_THREAD_SAFETY;
   void unlock_all() noexcept SQLITEMEM_NO_THREAD_SAFETY;
   void adopt_after_fork(const ThreadCache* own) noexcept SQLITEMEM_NO_THREAD_SAFETY;

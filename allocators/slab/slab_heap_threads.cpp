@@ -25,11 +25,10 @@ void SlabHeap::retire_counters(ThreadCache& cache, std::size_t index) noexcept {
   }
 }
 
-void SlabHeap::thread_exits(ThreadCache*& cache) noexcept {
+void SlabHeap::thread_exits(ThreadCache*& cache, BadBlocks& bad) noexcept {
   ThreadCache* leaving = cache;
   cache = &exited_cache;
   if (is_placeholder(leaving)) return;
-  BadBlocks bad;  // Found again by the next heap check; a thread's end is no place to report.
   for (std::size_t index = first_fixed_class; index < run_area_code; ++index)
     flush_slot(*leaving, index, bad);
   const LockGuard guard(registry_lock_);
