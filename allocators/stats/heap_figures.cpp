@@ -1,6 +1,8 @@
 // Adds up the size classes once for all tables.
 #include "allocators/stats/heap_figures.h"
 
+#include <algorithm>
+
 namespace sqlitemem::stats {
 
 HeapFigures read_heap(MemoryManager& heap) {
@@ -21,6 +23,11 @@ HeapFigures read_heap(MemoryManager& heap) {
     figures.slab_given_bytes += size_class.allocations * size_class.object_bytes;
   }
   figures.run_live_bytes = at_least_zero(figures.runs.live_bytes, figures.run_cached_bytes);
+  figures.run_held_bytes = figures.runs.live_bytes + figures.runs.dirty_free_bytes;
+  // The limit counts all three together; what is left when the others are taken off is the slabs'.
+  figures.slab_held_bytes = std::max(
+      figures.slab_live_bytes, at_least_zero(figures.totals.held_bytes,
+                                             figures.run_held_bytes + figures.large.mapped_bytes));
   return figures;
 }
 

@@ -16,6 +16,8 @@ struct HeapFigures {
   RunTotals runs;
   LargeObjectTotals large;
   std::uint64_t slab_live_bytes = 0, slab_live_objects = 0, slab_reserved_bytes = 0;
+  std::uint64_t slab_held_bytes = 0;  ///< Pages of slabs that were touched: what the limit counts.
+  std::uint64_t run_held_bytes = 0;
   std::uint64_t run_live_bytes = 0;  ///< Without what magazines hold.
   std::uint64_t run_cached_bytes = 0;
   std::uint64_t slab_requested_bytes = 0, slab_given_bytes = 0;  ///< Over all counted allocations.

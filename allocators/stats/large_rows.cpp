@@ -139,22 +139,21 @@ std::vector<FragmentationStatsRow> FragmentationStatsRow::snapshot(Sources& sour
   }
   const HeapFigures figures = read_heap(*heap);
   const ResidentBytes resident = heap->resident();
-  const std::uint64_t run_held = figures.runs.live_bytes + figures.runs.dirty_free_bytes;
   const std::uint64_t live =
       figures.slab_live_bytes + figures.run_live_bytes + figures.large.live_bytes;
   rows.push_back(
       compare("rounding", wanted_before_rounding(figures),
               figures.slab_live_bytes + figures.run_live_bytes, std::uint64_t{0},
               "Sizes asked for against block sizes, by their ratio over all allocations."));
-  rows.push_back(compare("slabs", figures.slab_live_bytes, figures.slab_reserved_bytes, {},
-                         "Live objects against whole slabs."));
-  rows.push_back(compare("page_runs", figures.run_live_bytes, run_held,
+  rows.push_back(compare("slabs", figures.slab_live_bytes, figures.slab_held_bytes, {},
+                         "Live objects against the pages of slabs that were touched."));
+  rows.push_back(compare("page_runs", figures.run_live_bytes, figures.run_held_bytes,
                          figures.runs.dirty_free_bytes, "Live runs against pages held for runs."));
   rows.push_back(compare("large_objects", figures.large.live_bytes, figures.large.mapped_bytes,
                          figures.large.dirty_free_bytes, "Live objects against pages held."));
-  rows.push_back(compare("heap", live,
-                         figures.slab_reserved_bytes + run_held + figures.large.mapped_bytes, {},
-                         "All three together."));
+  rows.push_back(compare(
+      "heap", live, figures.slab_held_bytes + figures.run_held_bytes + figures.large.mapped_bytes,
+      {}, "All three together."));
   rows.push_back(compare("resident", live, resident.slabs + resident.runs + resident.large, {},
                          "Live bytes against the heap's resident pages, bookkeeping excluded."));
   rows.push_back(compare_c_library());

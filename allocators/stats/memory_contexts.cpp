@@ -44,9 +44,7 @@ void add_heap(Tree& tree, const HeapFigures& figures) {
       figures.slab_reserved_bytes + run_bytes + figures.large.mapped_bytes + totals.metadata_bytes;
   const std::uint64_t used =
       figures.slab_live_bytes + figures.run_live_bytes + figures.large.live_bytes;
-  // Bookkeeping never shrinks, so that its present size is its peak.
-  const std::uint64_t peak = std::max(total, totals.peak_held_bytes + totals.metadata_bytes);
-  const auto root = tree.add({}, "heap", {}, total, used, peak);
+  const auto root = tree.add({}, "heap", {}, total, used, std::max(used, totals.peak_live_bytes));
   const auto slabs =
       tree.add(root, "slab allocator", {}, figures.slab_reserved_bytes, figures.slab_live_bytes);
   for (const SizeClassTotals& size_class : figures.classes) {

@@ -82,11 +82,11 @@ struct MemoryContextsRow {
         {"ident", &R::ident, Role::label, "",
          "Which of that kind: bytes per object, the connection_id; NULL if there is but one."},
         {"total_bytes", &R::total_bytes, Role::gauge, "bytes",
-         "Held by the context and all below."},
+         "Held by the context and all below; slabs count whole, also pages not touched yet."},
         {"used_bytes", &R::used_bytes, Role::gauge, "bytes", "Of these, handed out and not freed."},
         {"free_bytes", &R::free_bytes, Role::gauge, "bytes", "total_bytes - used_bytes."},
         {"peak_bytes", &R::peak_bytes, Role::gauge, "bytes",
-         "The highest total_bytes; NULL where nobody keeps it."},
+         "The highest used_bytes; NULL where nobody keeps it."},
     });
     // clang-format on
   }

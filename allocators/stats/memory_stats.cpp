@@ -118,7 +118,7 @@ void append_allocator(std::vector<MemoryStatsRow>& rows, const HeapFigures* figu
       [](const HeapTotals& t) { return Bytes{t.peak_held_bytes}; },
       "Taken from the operating system; what memory_limit limits.");
   add(
-      "bookkeeping", [](const HeapTotals& t) { return Bytes{t.metadata_bytes}; }, none,
+      "bookkeeping_mapped", [](const HeapTotals& t) { return Bytes{t.metadata_bytes}; }, none,
       "Our own records, apart from the data.");
   add(
       "largest_request", [](const HeapTotals& t) { return Bytes{t.largest_request_bytes}; }, none,

@@ -7,6 +7,7 @@
 
 #include "allocators/stats/config_rows.h"
 #include "allocators/stats/connection_rows.h"
+#include "allocators/stats/heap_rows.h"
 #include "allocators/stats/large_rows.h"
 #include "allocators/stats/memory_rows.h"
 #include "allocators/stats/metrics.h"
@@ -38,10 +39,10 @@ struct MemoryMetricsRow {
   static std::vector<MemoryMetricsRow> snapshot(Sources& sources, Arguments arguments);
 };
 
-using AllTables =
-    std::tuple<MemoryStatsRow, MemoryContextsRow, ConnectionMemoryRow, SlabAllocatorStatsRow,
-               AllocationPatternsRow, LargeObjectStatsRow, LargeObjectsRow, FragmentationStatsRow,
-               MemorySnapshotsRow, MemoryDiffRow, MemoryConfigRow, MemoryMetricsRow>;
+using AllTables = std::tuple<MemoryStatsRow, MemoryContextsRow, ConnectionMemoryRow, HeapStatsRow,
+                             SlabAllocatorStatsRow, AllocationPatternsRow, LargeObjectStatsRow,
+                             LargeObjectsRow, FragmentationStatsRow, MemorySnapshotsRow,
+                             MemoryDiffRow, MemoryConfigRow, MemoryMetricsRow>;
 
 /// Calls `use(std::type_identity<Row>{})` for each table, in order.
 template <class Use>

@@ -1,7 +1,7 @@
 // THE place to add an SQL function: its line in `functions`, and its body in functions.cpp.
 #pragma once
 
-#include <sqlite3ext.h>
+#include <sqlite3.h>
 
 #include <array>
 #include <string_view>

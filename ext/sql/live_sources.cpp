@@ -67,12 +67,22 @@ stats::LibraryFigures LiveSources::library() {
   read_status(SQLITE_STATUS_PAGECACHE_OVERFLOW, figures.page_cache_overflow,
               figures.page_cache_overflow_peak);
   read_status(SQLITE_STATUS_MEMORY_USED, figures.memory_used, figures.memory_peak);
+  if (memory_accounting() == Accounting::sqlitemem) {
+    const HeapTotals totals = process_heap().totals();
+    figures.memory_used = totals.live_bytes;
+    figures.memory_peak = totals.peak_live_bytes;
+    figures.largest_request = totals.largest_request_bytes;
+    figures.blocks = totals.live_objects;
+    figures.blocks_peak = totals.peak_live_objects;
+    return figures;
+  }
   // The very statement that asks lives in SQLite's heap: 0 means that SQLite does not count.
-  if (memstatus_is_off() || !figures.memory_used || *figures.memory_used == 0) {
+  const bool is_counting = figures.memory_used && *figures.memory_used > 0;
+  if (memory_accounting() == Accounting::nobody || !is_counting) {
     figures.memory_used = figures.memory_peak = std::nullopt;
     figures.note =
-        "SQLite's own memory accounting is off (option memstatus, or how the program "
-        "configured or built SQLite).";
+        "SQLite's own memory accounting is off (option memstatus, or how the program configured or "
+        "built SQLite).";
     return figures;
   }
   read_status(SQLITE_STATUS_MALLOC_SIZE, largest_now, figures.largest_request);
