@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "tests/support/catch.h"
-#include "tests/support/model.h"
 #include "tests/support/large_heap.h"
+#include "tests/support/model.h"
 
 namespace sqlitemem {
 namespace {
@@ -16,7 +16,8 @@ using tests::OptionScope;
 using tests::Random;
 using Release = LargeObjects::ReleaseResult;
 
-/// What the heap should contain: each object's size, and a tag written at its start, middle and end.
+/// What the heap should contain: each object's size, and a tag written at its start, middle and
+/// end.
 class Model {
  public:
   explicit Model(LargeHeap& heap) : heap_(heap) {}

@@ -1,4 +1,5 @@
-// Large objects: edge cases by name, strategies, growth, release to the OS, the limit, exhaustion, threads.
+// Large objects: edge cases by name, strategies, growth, release to the OS, the limit, exhaustion,
+// threads.
 #include <cstring>
 #include <random>
 #include <string>
@@ -155,7 +156,9 @@ TEST_CASE("LargeObjects: blocked growth moves or copies, and keeps every byte", 
     REQUIRE(object != nullptr);
     REQUIRE_FALSE(heap.objects.find_violation());
   }
-  for (std::size_t i = 0; i < mib; ++i) REQUIRE(object[i] == static_cast<unsigned char>(i * 7 / 5));
+  std::size_t kept = 0;
+  while (kept < mib && object[kept] == static_cast<unsigned char>(kept * 7 / 5)) ++kept;
+  CHECK(kept == mib);
   const LargeObjectTotals totals = heap.objects.totals();
   CHECK(totals.moved_growths + totals.copied_growths >= 1);
   if (!can_move) CHECK(totals.moved_growths == 0);

@@ -1,6 +1,8 @@
-// The page source, the metadata heap and the region: alignment, zeroes, exhaustion, honest residency.
+// The page source, the metadata heap and the region: alignment, zeroes, exhaustion, honest
+// residency.
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <map>
@@ -96,7 +98,7 @@ TEST_CASE("MetadataHeap: blocks are zeroed, aligned, apart, and re-used", "[page
       auto* const block = static_cast<std::byte*>(heap.allocate(asked));
       REQUIRE(block != nullptr);
       REQUIRE(number(block) % 64 == 0);
-      for (std::size_t i = 0; i < asked; ++i) REQUIRE(block[i] == std::byte{0});
+      REQUIRE(std::all_of(block, block + asked, [](std::byte b) { return b == std::byte{0}; }));
       std::memset(block, 0xAB, asked);
       const auto next = live.lower_bound(block);
       REQUIRE((next == live.end() || block + asked <= next->first));

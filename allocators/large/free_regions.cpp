@@ -85,8 +85,8 @@ std::uint32_t FreeRegions::last_fit_in(const LargeRegion& region,
   return static_cast<std::uint32_t>(round_down(absolute, request.alignment_pages) - base_page_);
 }
 
-// The smallest region that fits; of those nearly as small, the one with the fewest pages to fault in. A page fault
-// costs 1.1 µs, so a few hundred pages of it outweigh a slightly worse fit.
+// The smallest region that fits; of those nearly as small, the one with the fewest pages to fault
+// in. A page fault costs 1.1 µs, so a few hundred pages of it outweigh a slightly worse fit.
 Place FreeRegions::best_fit(const PlaceRequest& request) const noexcept {
   Place best;
   std::uint32_t least_clean = 0;

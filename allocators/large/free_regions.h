@@ -61,7 +61,8 @@ struct Place {
   std::uint32_t first_page = 0;
 };
 
-/// What is wanted: `pages`, starting at a multiple of `alignment_pages` (a power of two) of absolute page numbers.
+/// What is wanted: `pages`, starting at a multiple of `alignment_pages` (a power of two) of
+/// absolute page numbers.
 struct PlaceRequest {
   std::uint32_t pages = 0;
   std::uint32_t alignment_pages = 1;

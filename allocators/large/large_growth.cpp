@@ -89,8 +89,8 @@ LargeObjects::Growth LargeObjects::grow_in_place(LargeRegion& region,
   return Growth::done;
 }
 
-// An object that has grown will grow again: the widest place is the best, and as much space as it takes is left free
-// behind it. Space without memory costs nothing.
+// An object that has grown will grow again: the widest place is the best, and as much space as it
+// takes is left free behind it. Space without memory costs nothing.
 Place LargeObjects::find_roomy(std::uint32_t pages) noexcept {
   LargeRegion* const widest = map_.free_regions().largest();
   if (widest != nullptr && widest->pages / 2 >= pages)
@@ -113,7 +113,8 @@ LargeRegion* LargeObjects::grow_by_moving(LargeRegion& region, std::uint32_t pag
   if (!map_.reserve_nodes(3)) return nullptr;
   const Place place = find_roomy(pages);
   if (place.region == nullptr) return nullptr;
-  // What is charged afterwards: the new object, not the old one, and not what was dirty where it goes.
+  // What is charged afterwards: the new object, not the old one, and not what was dirty where it
+  // goes.
   const std::uint64_t old_charge =
       std::uint64_t{region.pages} + map_.dirty_pages({.first = place.first_page, .pages = pages});
   if (pages > old_charge && !charge(pages - old_charge, place.region)) return nullptr;
@@ -124,7 +125,7 @@ LargeRegion* LargeObjects::grow_by_moving(LargeRegion& region, std::uint32_t pag
   const std::uint32_t old_pages = region.pages;
   const RegionMap::MoveResult result = map_.move_contents(region, moved);
   requested_bytes_ += region.requested_bytes;  // give_back() takes it off, for the old place.
-  give_back(region);
+  give_back(region, old_pages - result.held_pages);
   if (result.held_pages !=
       0) {  // Copied, and the old pages could not be returned: they are held, limit or not.
     charged_pages_ += result.held_pages;

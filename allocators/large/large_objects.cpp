@@ -1,4 +1,5 @@
-// Taking and giving back large objects: where they go, what the budget is charged, how much freed memory is kept.
+// Taking and giving back large objects: where they go, what the budget is charged, how much freed
+// memory is kept.
 #include "allocators/large/large_objects.h"
 
 #include <algorithm>
@@ -63,16 +64,16 @@ LargeObjects::ReleaseResult LargeObjects::release(void* object) noexcept {
     return map_.find_around(object) == nullptr ? ReleaseResult::not_live : ReleaseResult::interior;
   }
   ++counters_.frees;
-  give_back(*region);
+  give_back(*region, 0);
   trim();
   SQLITEMEM_CHECK_DEEP(Locked{*this});
   return ReleaseResult::ok;
 }
 
-void LargeObjects::give_back(LargeRegion& region) noexcept {
+void LargeObjects::give_back(LargeRegion& region, std::uint32_t clean_pages) noexcept {
   requested_bytes_ -= region.requested_bytes;
   if (region.is_huge) huge_pages_ -= round_down(region.pages, huge_page_pages);
-  count_free(map_.make_free(region, coarse_clock_ns()));
+  count_free(map_.make_free(region, coarse_clock_ns(), clean_pages));
 }
 
 void LargeObjects::count_free(int neighbours) noexcept {
@@ -94,8 +95,7 @@ LargeRegion* LargeObjects::take(std::uint32_t pages, std::uint32_t alignment_pag
                       .strategy = option_as<AllocationStrategy>(&Config::allocation_strategy)});
   if (place.region == nullptr) return nullptr;
   reuse_dirty_memory(place, pages);
-  const PageRun run{.first = place.first_page, .pages = pages};
-  if (!charge(pages - map_.dirty_pages(run), place.region)) return nullptr;
+  if (!charge(map_.clean_pages(place, pages), place.region)) return nullptr;
   return &map_.carve(place, pages, coarse_clock_ns());
 }
 
@@ -149,16 +149,15 @@ std::uint64_t LargeObjects::decommit_oldest(std::uint64_t pages, const LargeRegi
   return returned;
 }
 
-// What may be held, live and dirty: 1/7 more than is usually live, so that fragmentation_ratio averages 0.125. Against
-// the usual rather than the present, because live memory goes up and down: what is returned in a dip is faulted in
-// again at the next rise.
+// What may be held, live and dirty. Against what is usually live, not what is live at present: live
+// memory goes up and down, and what is returned in a dip is faulted in again at the next rise.
 std::uint64_t LargeObjects::kept_pages() const noexcept {
   const std::uint64_t usual = usual_live_pages_x256_ / 256;
-  return std::max(usual + usual / 7, map_.live_page_count() + kept_floor_pages);
+  return std::max(usual + usual * kept_percent / 100, map_.live_page_count() + kept_floor_pages);
 }
 
 void LargeObjects::reuse_dirty_memory(Place place, std::uint32_t pages) noexcept {
-  const std::uint32_t clean = pages - map_.dirty_pages({.first = place.first_page, .pages = pages});
+  const std::uint32_t clean = map_.clean_pages(place, pages);
   const std::uint64_t excess = at_least_zero(charged_pages_ + clean, kept_pages());
   if (excess == 0 || clean == 0) return;
   map_.transplant(place, pages, static_cast<std::uint32_t>(std::min<std::uint64_t>(excess, clean)));
@@ -168,7 +167,7 @@ void LargeObjects::trim() noexcept {
   const std::uint64_t live = map_.live_page_count();
   usual_live_pages_x256_ += live;
   usual_live_pages_x256_ -= usual_live_pages_x256_ / 256;
-  const std::uint64_t most = std::min(kept_pages(), live + std::max(live / 2, kept_floor_pages));
+  const std::uint64_t most = std::min(kept_pages(), live + std::max(live, kept_floor_pages));
   const std::uint64_t excess = at_least_zero(charged_pages_, most);
   if (excess != 0) decommit_oldest(excess, nullptr);
 }

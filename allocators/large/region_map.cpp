@@ -207,11 +207,12 @@ int RegionMap::shrink(LargeRegion& region, std::uint32_t pages, std::uint64_t no
   return merges;
 }
 
-int RegionMap::make_free(LargeRegion& region, std::uint64_t now_ns) noexcept {
+int RegionMap::make_free(LargeRegion& region, std::uint64_t now_ns,
+                         std::uint32_t clean_pages) noexcept {
   SQLITEMEM_CHECK(region.is_live, region.first_page, region.pages);
   set_live(region, false);
   region.is_huge = false;
-  region.dirty_pages = dirty_.count(region.run());
+  region.dirty_pages = region.pages - clean_pages;
   region.since_ns = now_ns;
   int merges = 0;
   if (LargeRegion* const below = free_below(region); below != nullptr) {

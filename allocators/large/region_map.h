@@ -16,12 +16,13 @@ namespace sqlitemem {
 /// Tiles the area with regions and keeps the page-wise truth beside it.
 ///
 ///   area     | live 5 | free 3 | live 2 | free 6          | frontier …
-///   starts   A . . . . . . . B . . . . . . .                a pointer where a live region begins
-///   dirty    1 1 1 1 1 0 1 1 1 1 0 0 0 0 1 1                may be resident; always 1 in live regions
-///   seams    1 . . . . . 1 . 1 . . . . . 1 .                a kernel mapping may begin here
+///   starts   A . . . . . . . B . . . . . . .     a pointer where a live region begins
+///   dirty    1 1 1 1 1 0 1 1 1 1 0 0 0 0 1 1     may be resident; always 1 in live regions
+///   seams    1 . . . . . 1 . 1 . . . . . 1 .     a kernel mapping may begin here
 ///
-/// A free region may be partly dirty: its neighbours can always be merged with it, without a system call.
-/// Seams appear where page tables were moved. The kernel allows a process 65 530 mappings in all, hence max_seams.
+/// A free region may be partly dirty: its neighbours can always be merged with it, without a system
+/// call. Seams appear where page tables were moved. The kernel allows a process 65 530 mappings in
+/// all, hence max_seams.
 ///
 /// Under the owner's lock, but for live_pages().
 class RegionMap {
@@ -31,30 +32,36 @@ class RegionMap {
 
   /// Makes sure that the next `count` operations that need a node find one. false: no memory.
   [[nodiscard]] bool reserve_nodes(int count) noexcept;
-  /// Extends the area by `pages` clean pages; they join the last region if that is free. Needs one node.
-  /// nullptr: the area is full, or no memory; else the last region, which is free.
+  /// Extends the area by `pages` clean pages; they join the last region if that is free. Needs one
+  /// node. nullptr: the area is full, or no memory; else the last region, which is free.
   [[nodiscard]] LargeRegion* extend(std::uint32_t pages) noexcept;
   /// Makes [first_page, first_page + pages) of a free region live and dirty. Needs two nodes.
   LargeRegion& carve(Place place, std::uint32_t pages, std::uint64_t now_ns) noexcept;
   /// Moves the boundary between a live region and what is behind it, which is free when growing.
   void grow(LargeRegion& region, std::uint32_t pages) noexcept;
-  /// Needs a node unless the region behind is free. Returns how many free neighbours were merged (0 or 1).
+  /// Needs a node unless the region behind is free. Returns how many free neighbours were merged (0
+  /// or 1).
   int shrink(LargeRegion& region, std::uint32_t pages, std::uint64_t now_ns) noexcept;
   /// Makes a live region free and merges it with its free neighbours; returns how many (0 to 2).
-  int make_free(LargeRegion& region, std::uint64_t now_ns) noexcept;
+  /// `clean_pages`: how many of its pages move_contents() left without memory.
+  int make_free(LargeRegion& region, std::uint64_t now_ns, std::uint32_t clean_pages) noexcept;
 
-  /// Returns up to `most_pages` dirty pages of the region to the operating system, from its start upwards.
+  /// Returns up to `most_pages` dirty pages of the region to the operating system, from its start
+  /// upwards.
   std::uint32_t decommit(LargeRegion& region, std::uint32_t most_pages) noexcept;
-  /// Moves the memory behind the live region `from` to the start of the live region `to`, as far as the kernel can;
-  /// the rest is copied. `from` is clean afterwards but for the pages that could be neither moved nor decommitted.
+  /// Moves the memory behind the live region `from` to the start of the live region `to`, as far as
+  /// the kernel can; the rest is copied. `from` is clean afterwards but for the pages that could be
+  /// neither moved nor decommitted.
   struct MoveResult {
     std::uint32_t moved_pages = 0, copied_pages = 0;
     std::uint32_t held_pages = 0;  ///< Of the copied ones, still dirty in `from`.
   };
   MoveResult move_contents(LargeRegion& from, LargeRegion& to) noexcept;
-  /// Whether move_contents() would be quick: not too many pieces, and the kernel has not said no before.
+  /// Whether move_contents() would be quick: not too many pieces, and the kernel has not said no
+  /// before.
   [[nodiscard]] bool can_move(const LargeRegion& region) const noexcept;
-  /// Puts dirty pages of other free regions, oldest first, behind clean ones of `place`. Returns how many.
+  /// Puts dirty pages of other free regions, oldest first, behind clean ones of `place`. Returns
+  /// how many.
   std::uint32_t transplant(Place place, std::uint32_t pages, std::uint32_t most_pages) noexcept;
   /// Remembers that a kernel mapping may begin at the page, and another behind the run.
   void note_mapping(PageRun run) noexcept;
@@ -66,6 +73,10 @@ class RegionMap {
   [[nodiscard]] std::uint32_t live_pages(const void* object) const noexcept;
 
   [[nodiscard]] std::uint32_t dirty_pages(PageRun run) const noexcept { return dirty_.count(run); }
+  [[nodiscard]] std::uint32_t clean_pages(Place place, std::uint32_t pages) const noexcept {
+    if (place.region->dirty_pages == place.region->pages) return 0;
+    return pages - dirty_.count({.first = place.first_page, .pages = pages});
+  }
   [[nodiscard]] std::byte* address_of(std::uint32_t page) const noexcept {
     return area_->begin() + std::size_t{page} * page_bytes;
   }
@@ -88,7 +99,8 @@ class RegionMap {
 
   /// Each move adds two at most. A quarter of what the kernel allows by default.
   static constexpr std::uint32_t max_seams = 16384;
-  /// Fewer pages are copied: moving costs 5 µs and 0.02 µs a page, copying 0.15 µs a page into dirty memory.
+  /// Fewer pages are copied: moving costs 5 µs and 0.02 µs a page, copying 0.15 µs a page into
+  /// dirty memory.
   static constexpr std::uint32_t min_moved_pages = 32;
   /// A donor of fewer pages is not worth its system call and its seams.
   static constexpr std::uint32_t min_transplanted_pages = 64;

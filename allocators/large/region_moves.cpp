@@ -1,4 +1,5 @@
-// Memory without its addresses: giving pages back, moving page tables, and the seams that moving leaves.
+// Memory without its addresses: giving pages back, moving page tables, and the seams that moving
+// leaves.
 #include <algorithm>
 #include <cstring>
 
@@ -86,8 +87,8 @@ RegionMap::MoveResult RegionMap::move_contents(LargeRegion& from, LargeRegion& t
   return result;
 }
 
-// The oldest run that is long enough, else the longest seen. A mapping can be moved only as a part of one mapping,
-// so runs end at seams.
+// The oldest run that is long enough, else the longest seen. A mapping can be moved only as a part
+// of one mapping, so runs end at seams.
 RegionMap::Donor RegionMap::find_donor(const LargeRegion* receiver,
                                        std::uint32_t wanted) const noexcept {
   constexpr int regions_looked_at = 16;

@@ -11,11 +11,13 @@ struct TreeLinks {
   Node* right = nullptr;
 };
 
-/// A treap: a search tree by key, a heap by a priority hashed from the node's address, hence balanced whatever the
-/// order of insertion (C. Aragon and R. Seidel, "Randomized Search Trees", 1989).
+/// A treap: a search tree by key, a heap by a priority hashed from the node's address, hence
+/// balanced whatever the order of insertion (C. Aragon and R. Seidel, "Randomized Search Trees",
+/// 1989).
 ///
-/// Order gives `links(node)`, `before(a, b)` (strict and total), and `refresh(node)`, which recomputes what a node
-/// knows about its subtree. A node's key may not change while it is in the tree.
+/// Order gives `links(node)`, `before(a, b)` (strict and total), and `refresh(node)`, which
+/// recomputes what a node knows about its subtree. A node's key may not change while it is in the
+/// tree.
 template <class Node, class Order>
 class RegionTree {
  public:
@@ -34,8 +36,8 @@ class RegionTree {
       node = Order::links(*node).right;
     return node;
   }
-  /// Calls `visit(node)` in order for each node that is not `below(node)`, until it returns true. `below` holds for a
-  /// prefix of the order. O(log n + visited).
+  /// Calls `visit(node)` in order for each node that is not `below(node)`, until it returns true.
+  /// `below` holds for a prefix of the order. O(log n + visited).
   template <class Below, class Visit>
   bool visit_from(Below below, Visit visit) const noexcept {
     return visited(root_, below, visit);

@@ -86,8 +86,15 @@ class PageBits {
   }
   [[nodiscard]] std::uint32_t count(PageRun run) const noexcept {
     int ones = 0;
-    each_word(run,
-              [&](std::uint64_t word, std::uint64_t mask) { ones += std::popcount(word & mask); });
+    each_word(run, [&](std::uint64_t word, std::uint64_t mask) {
+      // Most words are all zeroes or all ones, and without POPCNT the builtin is a slow call.
+      const std::uint64_t hits = word & mask;
+      if (hits == ~std::uint64_t{0}) {
+        ones += static_cast<int>(word_bits);
+      } else if (hits != 0) {
+        ones += std::popcount(hits);
+      }
+    });
     return static_cast<std::uint32_t>(ones);
   }
   [[nodiscard]] bool test(std::uint32_t page) const noexcept {

@@ -1,28 +1,35 @@
-// The only mmap, mprotect, madvise and mremap of the project. Tests replace it by one that fails on demand.
+// The only mmap, mprotect, madvise and mremap of the project. Tests replace it by one that fails on
+// demand.
 #pragma once
 
 #include <cstddef>
 
 namespace sqlitemem {
 
-/// Address space and pages. All sizes and addresses are multiples of page_bytes. Thread-safe. Nothing throws.
+/// Address space and pages. All sizes and addresses are multiples of page_bytes. Thread-safe.
+/// Nothing throws.
 class PageSource {
  public:
-  /// Address space without memory behind it, aligned to `alignment` (a power of two). nullptr: not to be had.
+  /// Address space without memory behind it, aligned to `alignment` (a power of two). nullptr: not
+  /// to be had.
   [[nodiscard]] virtual void* reserve(std::size_t bytes, std::size_t alignment) noexcept = 0;
   /// Gives up what reserve() gave.
   virtual void release(void* address, std::size_t bytes) noexcept = 0;
-  /// Makes reserved pages usable; they read as zero at first. false: the OS refuses (RLIMIT_DATA, overcommit).
+  /// Makes reserved pages usable; they read as zero at first. false: the OS refuses (RLIMIT_DATA,
+  /// overcommit).
   [[nodiscard]] virtual bool commit(void* address, std::size_t bytes) noexcept = 0;
-  /// Returns the memory behind committed pages. They stay usable and read as zero. false: nothing was returned.
+  /// Returns the memory behind committed pages. They stay usable and read as zero. false: nothing
+  /// was returned.
   virtual bool decommit(void* address, std::size_t bytes) noexcept = 0;
-  /// Moves the pages at `from` to the committed address `to`; `from` stays usable and reads as zero.
-  /// false: not possible here, nothing was changed; the caller copies.
+  /// Moves the pages at `from` to the committed address `to`; `from` stays usable and reads as
+  /// zero. false: not possible here, nothing was changed; the caller copies.
   [[nodiscard]] virtual bool move(void* from, void* to, std::size_t bytes) noexcept = 0;
   /// Asks for transparent huge pages. false: not supported.
   virtual bool advise_huge(void* address, std::size_t bytes) noexcept = 0;
-  /// Bytes of [address, address + bytes) that are resident now. Exact for private memory; costs ~3 ns a page.
-  [[nodiscard]] virtual std::size_t resident_bytes(const void* address, std::size_t bytes) noexcept = 0;
+  /// Bytes of [address, address + bytes) that are resident now. Exact for private memory; costs ~3
+  /// ns a page.
+  [[nodiscard]] virtual std::size_t resident_bytes(const void* address,
+                                                   std::size_t bytes) noexcept = 0;
 
  protected:
   ~PageSource() = default;

@@ -20,8 +20,9 @@ class Area {
  public:
   void start(PageSource& pages, std::byte* begin, std::size_t bytes, std::size_t stride) noexcept;
 
-  /// Commits the next `bytes` (a multiple of page_bytes) and returns their address. nullptr: the area is full
-  /// (`is_full`) or the OS refuses. Commits `stride` at a time where the OS allows, else just what is needed.
+  /// Commits the next `bytes` (a multiple of page_bytes) and returns their address. nullptr: the
+  /// area is full (`is_full`) or the OS refuses. Commits `stride` at a time where the OS allows,
+  /// else just what is needed.
   [[nodiscard]] std::byte* extend(std::size_t bytes) noexcept;
 
   [[nodiscard]] std::byte* begin() const noexcept { return begin_; }
@@ -53,8 +54,9 @@ class Region {
   static constexpr std::size_t min_bytes = 16 * mib;
   static constexpr std::size_t default_stride = 64 * mib;
 
-  /// Tries `bytes`, then a quarter, and so on down to min_bytes; under RLIMIT_AS never more than half of what is left
-  /// (`address_space_left`, SIZE_MAX if unlimited). false: nothing was reserved.
+  /// Tries `bytes`, then a quarter, and so on down to min_bytes; under RLIMIT_AS never more than
+  /// half of what is left (`address_space_left`, SIZE_MAX if unlimited). false: nothing was
+  /// reserved.
   [[nodiscard]] bool start(PageSource& pages, std::size_t bytes, std::size_t address_space_left,
                            std::size_t stride = default_stride) noexcept;
   void stop() noexcept;

@@ -1,4 +1,5 @@
-// Large objects of one's own: a small region, a page source that can fail, a budget without a limit.
+// Large objects of one's own: a small region, a page source that can fail, a budget without a
+// limit.
 #pragma once
 
 #include <cstddef>
