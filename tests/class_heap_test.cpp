@@ -188,7 +188,7 @@ TEST_CASE("ClassHeap: the depot returns what stayed unused, and keeps the workin
       REQUIRE(magazine != nullptr);
       std::copy(objects.begin(), objects.end(), magazine->objects());
       magazine->count = 14;
-      one.heap.push_full(magazine);
+      one.heap.push_full(one.backing(), magazine);
     }
   };
   fill(10);
@@ -196,10 +196,10 @@ TEST_CASE("ClassHeap: the depot returns what stayed unused, and keeps the workin
     const LockGuard guard(one.heap.lock);
     one.heap.reap(one.backing(), false, bad);  // The first look: nothing has stayed yet.
     REQUIRE(one.heap.depot_objects() == 140);
-    Magazine* a = one.heap.pop_full();
-    Magazine* b = one.heap.pop_full();
-    one.heap.push_full(b);
-    one.heap.push_full(a);
+    Magazine* a = one.heap.pop_full(one.backing());
+    Magazine* b = one.heap.pop_full(one.backing());
+    one.heap.push_full(one.backing(), b);
+    one.heap.push_full(one.backing(), a);
     CHECK(one.heap.reap(one.backing(), false, bad) == 8 * 14 * 64);
     CHECK(one.heap.depot_objects() == 28);
     CHECK(one.heap.reap(one.backing(), true, bad) == 28 * 64);
@@ -246,7 +246,7 @@ TEST_CASE("ClassHeap: a flipped bit or counter is found and named", "[class][cor
     Magazine* magazine = one.heap.take_empty(one.backing(), 14);
     std::copy_n(objects.begin(), 4, magazine->objects());
     magazine->count = 4;
-    one.heap.push_full(magazine);
+    one.heap.push_full(one.backing(), magazine);
     REQUIRE_FALSE(one.heap.find_violation(one.backing()));
     magazine->count = 3;
     CHECK(one.heap.find_violation(one.backing())->rule ==

@@ -243,7 +243,7 @@ bool MemoryManager::resize_in_place(void* block, std::size_t old_bytes,
   const auto class_or_none = [](std::size_t granules) {
     return granules * run_granule_bytes <= max_cached_bytes ? run_class_for(granules) : no_class;
   };
-  slabs_.reclassify_run(class_or_none(from), class_or_none(to));
+  slabs_.reclassify_run(class_or_none(from), class_or_none(to), bytes);
   if (class_or_none(from) == no_class) {
     large_run_bytes_.fetch_sub(from * run_granule_bytes, std::memory_order_relaxed);
     large_run_objects_.fetch_sub(1, std::memory_order_relaxed);

@@ -14,11 +14,18 @@ void ClassHeap::configure(ClassIndex index, std::size_t object_bytes) noexcept {
     geometry_.object_bytes = static_cast<std::uint32_t>(object_bytes);
   }
   buckets_.fill(no_chunk);
+  object_bytes_.store(static_cast<std::uint32_t>(object_bytes), std::memory_order_release);
 }
 
 void ClassHeap::add_out(const Backing& backing, std::int64_t objects) noexcept {
   objects_out_ += static_cast<std::uint64_t>(objects);
   backing.out_bytes->fetch_add(objects * static_cast<std::int64_t>(geometry_.object_bytes),
+                               std::memory_order_relaxed);
+}
+
+void ClassHeap::add_depot(const Backing& backing, std::int64_t objects) noexcept {
+  full_objects_ += static_cast<std::uint64_t>(objects);
+  backing.out_bytes->fetch_sub(objects * static_cast<std::int64_t>(geometry_.object_bytes),
                                std::memory_order_relaxed);
 }
 
@@ -193,20 +200,20 @@ void ClassHeap::return_objects(const Backing& backing, void* const* objects, std
   add_out(backing, -returned);
 }
 
-Magazine* ClassHeap::pop_full() noexcept {
+Magazine* ClassHeap::pop_full(const Backing& backing) noexcept {
   Magazine* magazine = full_;
   if (magazine == nullptr) return nullptr;
   full_ = magazine->next;
-  full_objects_ -= magazine->count;
+  add_depot(backing, -std::int64_t{magazine->count});
   full_min_ = std::min(full_min_, --full_count_);
   ++exchanges, ++exchanges_since_reap_;
   return magazine;
 }
 
-void ClassHeap::push_full(Magazine* magazine) noexcept {
+void ClassHeap::push_full(const Backing& backing, Magazine* magazine) noexcept {
   magazine->next = full_;
   full_ = magazine;
-  full_objects_ += magazine->count;
+  add_depot(backing, magazine->count);
   ++full_count_;
   ++exchanges, ++exchanges_since_reap_;
 }
@@ -241,7 +248,7 @@ std::size_t ClassHeap::reap(const Backing& backing, bool all, BadBlocks& bad) no
   while (cold != nullptr) {
     Magazine* magazine = cold;
     cold = magazine->next;
-    full_objects_ -= magazine->count;
+    add_depot(backing, -std::int64_t{magazine->count});
     std::sort(magazine->objects(),
               magazine->objects() + magazine->count);  // One slab after the other.
     return_objects(backing, magazine->objects(), magazine->count, bad);

@@ -25,7 +25,8 @@ struct Backing {
   RunHeap* runs;
   MetadataHeap* metadata;
   MemoryBudget* budget;
-  std::atomic<std::int64_t>* out_bytes;  ///< Of all classes: blocks out of slabs and cached runs.
+  std::atomic<std::int64_t>*
+      out_bytes;  ///< Of all classes: blocks live or in a thread's magazines.
 };
 
 /// A pointer that was given back and is wrong. Collected under a lock, reported after it is
@@ -56,7 +57,10 @@ class ClassHeap {
  public:
   /// A class is inert until configured; learned ones are configured when they are learned.
   void configure(ClassIndex index, std::size_t object_bytes) noexcept;
-  [[nodiscard]] std::size_t object_bytes() const noexcept { return geometry_.object_bytes; }
+  /// 0: not configured yet. Any thread, without the lock.
+  [[nodiscard]] std::size_t object_bytes() const noexcept {
+    return object_bytes_.load(std::memory_order_acquire);
+  }
   [[nodiscard]] const SlabGeometry& geometry() const noexcept { return geometry_; }
 
   Lock lock;
@@ -70,8 +74,8 @@ class ClassHeap {
                       BadBlocks& bad) noexcept SQLITEMEM_REQUIRES(lock);
 
   // The depot.
-  [[nodiscard]] Magazine* pop_full() noexcept SQLITEMEM_REQUIRES(lock);
-  void push_full(Magazine* magazine) noexcept SQLITEMEM_REQUIRES(lock);
+  [[nodiscard]] Magazine* pop_full(const Backing& backing) noexcept SQLITEMEM_REQUIRES(lock);
+  void push_full(const Backing& backing, Magazine* magazine) noexcept SQLITEMEM_REQUIRES(lock);
   /// An empty magazine of at least `capacity`, from the depot or new; nullptr: no memory.
   [[nodiscard]] Magazine* take_empty(const Backing& backing, std::size_t capacity) noexcept
       SQLITEMEM_REQUIRES(lock);
@@ -143,8 +147,10 @@ class ClassHeap {
   [[nodiscard]] bool return_run(const Backing& backing, void* object, BadBlocks& bad) noexcept
       SQLITEMEM_REQUIRES(lock);
   void add_out(const Backing& backing, std::int64_t objects) noexcept SQLITEMEM_REQUIRES(lock);
+  void add_depot(const Backing& backing, std::int64_t objects) noexcept SQLITEMEM_REQUIRES(lock);
 
   SlabGeometry geometry_{};
+  std::atomic<std::uint32_t> object_bytes_{0};  // Set last: whoever sees it sees the geometry.
   ClassIndex index_ = no_class;
   Magazine* full_ SQLITEMEM_GUARDED_BY(lock) = nullptr;
   Magazine* empty_ SQLITEMEM_GUARDED_BY(lock) = nullptr;

@@ -49,9 +49,10 @@ struct CacheSlotCounters {
   std::atomic<std::uint32_t> version;          ///< Odd while the pointers of the slot change.
   std::atomic<std::uint32_t> target_capacity;  ///< Of the next magazine; grows with depot traffic.
   std::atomic<std::uint32_t>
-      previous_count;          ///< Of `previous`, for readers that must not follow the pointer.
-  std::uint32_t visits;        ///< Depot visits since the last growth.
-  std::uint32_t sample_shift;  ///< The interval is object_bytes << sample_shift.
+      previous_count;            ///< Of `previous`, for readers that must not follow the pointer.
+  std::uint32_t visits;          ///< Depot visits since the last growth.
+  std::uint32_t sample_shift;    ///< The mean interval is object_bytes << sample_shift.
+  std::int64_t sample_interval;  ///< The last one given out.
   std::atomic<std::uint64_t> taken, given;  ///< Blocks moved from and to depot and slabs.
   std::atomic<std::uint64_t> slow_allocations, slow_frees;
 };

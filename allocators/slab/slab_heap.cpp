@@ -23,6 +23,11 @@ constexpr std::uint32_t first_capacity(std::size_t object_bytes, std::uint32_t m
   return std::min(most, std::clamp<std::uint32_t>(by_size, 4, 14));
 }
 
+/// D. Knuth's multiplicative hashing, 6.4: near numbers land far apart.
+constexpr std::uint64_t scrambled(std::int64_t number) {
+  return (static_cast<std::uint64_t>(number) * 0x9E3779B97F4A7C15) >> 32;
+}
+
 /// The owner changes a slot's pointers between two of these; readers retry (a sequence lock with
 /// release stores).
 class SlotChange {
@@ -162,7 +167,7 @@ bool SlabHeap::refill(ThreadCache& cache, ClassIndex index, std::size_t max_batc
   ClassHeap& heap = classes_[index];
   const LockGuard guard(heap.lock);
   const std::uint32_t capacity = capacity_for(counters, heap);
-  Magazine* magazine = max_batch >= capacity ? heap.pop_full() : nullptr;
+  Magazine* magazine = max_batch >= capacity ? heap.pop_full(backing_) : nullptr;
   Magazine* spare = slot.loaded.load(std::memory_order_relaxed);
   if (magazine == nullptr) {
     // Refill the empty loaded magazine, or a larger one, from the slabs.
@@ -236,15 +241,17 @@ void* SlabHeap::allocate(ThreadCache*& cache, ClassIndex index, std::size_t requ
 void SlabHeap::sample(ThreadCache& cache, ClassIndex index, std::size_t request_bytes) noexcept {
   CacheSlot& slot = cache.slots[index];
   CacheSlotCounters& counters = cache.counters[index];
-  const auto object_bytes = static_cast<std::int64_t>(classes_[index].object_bytes());
   const std::int64_t left = slot.sample_left.load(std::memory_order_relaxed);
-  const std::int64_t last = counters.sample_shift == 0 ? 0 : object_bytes << counters.sample_shift;
+  const std::int64_t issued = slot.sample_issued.load(std::memory_order_relaxed);
   if (counters.sample_shift < max_sample_shift) ++counters.sample_shift;
-  const std::int64_t next = object_bytes << counters.sample_shift;
-  slot.sample_issued.store(slot.sample_issued.load(std::memory_order_relaxed) - left + next,
-                           std::memory_order_relaxed);
+  // Intervals all alike would meet a program that alternates sizes at the same size each time.
+  const std::uint64_t mean = classes_[index].object_bytes() << counters.sample_shift;
+  const std::int64_t next = static_cast<std::int64_t>(mean / 2 + scrambled(issued) % mean);
+  slot.sample_issued.store(issued - left + next, std::memory_order_relaxed);
   slot.sample_left.store(next, std::memory_order_relaxed);
-  requests_.record_sample(request_bytes, static_cast<std::uint64_t>(last - left));
+  requests_.record_sample(request_bytes,
+                          static_cast<std::uint64_t>(counters.sample_interval - left));
+  counters.sample_interval = next;
 }
 
 bool SlabHeap::make_room(ThreadCache& cache, ClassIndex index, BadBlocks& bad) noexcept {
@@ -278,7 +285,7 @@ bool SlabHeap::make_room(ThreadCache& cache, ClassIndex index, BadBlocks& bad) n
   Magazine* previous = slot.previous.load(std::memory_order_relaxed);
   if (previous != nullptr && full != nullptr) {
     bump(counters.given, previous->count);
-    heap.push_full(previous);
+    heap.push_full(backing_, previous);
   }
   if (full != nullptr) set_previous(slot, counters, full);
   empty->count = 0;
@@ -372,7 +379,7 @@ std::size_t SlabHeap::purge_slabs() noexcept {
   return freed;
 }
 
-void SlabHeap::reclassify_run(ClassIndex from, ClassIndex to) noexcept {
+void SlabHeap::reclassify_run(ClassIndex from, ClassIndex to, std::size_t request_bytes) noexcept {
   // Counted as a free of the one size and an allocation of the other.
   if (is_run_class(from)) {
     const LockGuard guard(classes_[from].lock);
@@ -383,7 +390,7 @@ void SlabHeap::reclassify_run(ClassIndex from, ClassIndex to) noexcept {
     const LockGuard guard(classes_[to].lock);
     classes_[to].adopt_run(backing_, 1);
     ++classes_[to].retired.taken, ++classes_[to].retired.allocations;
-    classes_[to].retired.requested_bytes += classes_[to].object_bytes();
+    classes_[to].retired.requested_bytes += request_bytes;
   }
 }
 
@@ -403,7 +410,10 @@ void SlabHeap::consider_learning(std::size_t request_bytes, ClassIndex index,
   if (count >= limit || count >= learned_class_count) return;
   if (table_.object_bytes(table_.class_for(exact)) == exact) return;  // Another thread was faster.
   const auto learned = static_cast<ClassIndex>(first_learned_class + count);
-  classes_[learned].configure(learned, exact);
+  {
+    const LockGuard class_guard(classes_[learned].lock);
+    classes_[learned].configure(learned, exact);
+  }
   apply_config();
   static_cast<void>(table_.learn(exact, limit));
 }

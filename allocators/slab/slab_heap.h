@@ -40,7 +40,7 @@ class SlabHeap {
   void sample(ThreadCache& cache, ClassIndex index, std::size_t request_bytes) noexcept;
   /// A run of class `from` grew or shrank in place and is now of class `to` (no_class: above 32
   /// KiB).
-  void reclassify_run(ClassIndex from, ClassIndex to) noexcept;
+  void reclassify_run(ClassIndex from, ClassIndex to, std::size_t request_bytes) noexcept;
 
   /// Flushes `cache` and all depots to slabs and runs; asks the other threads to flush at their
   /// next slow path.
@@ -56,8 +56,7 @@ class SlabHeap {
   void set_every_call_checked(bool checked) noexcept { every_call_checked_ = checked; }
   void apply_config() noexcept;
 
-  /// Bytes of all blocks out of slabs and cached runs: live plus cached. One load; for growth
-  /// checks.
+  /// Bytes of all blocks that are live or in a thread's magazines. One load; for growth checks.
   [[nodiscard]] std::uint64_t out_bytes() const noexcept {
     return static_cast<std::uint64_t>(out_bytes_.load(std::memory_order_relaxed));
   }

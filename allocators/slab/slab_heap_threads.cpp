@@ -18,7 +18,7 @@ void SlabHeap::retire_counters(ThreadCache& cache, std::size_t index) noexcept {
   slot.allocations.store(0, std::memory_order_relaxed);
   slot.sample_left.store(0, std::memory_order_relaxed);
   slot.sample_issued.store(0, std::memory_order_relaxed);
-  counters.sample_shift = 0;
+  counters.sample_shift = 0, counters.sample_interval = 0;
   for (auto* counter :
        {&counters.taken, &counters.given, &counters.slow_allocations, &counters.slow_frees}) {
     counter->store(0, std::memory_order_relaxed);

@@ -1,0 +1,201 @@
+// The n-th request for pages fails, for every n: a request is served or refused, nothing breaks.
+#include <atomic>
+#include <vector>
+
+#include "allocators/manager/memory_manager.h"
+#include "tests/support/catch.h"
+#include "tests/support/model.h"
+
+namespace sqlitemem {
+namespace {
+
+using tests::LiveBlocks;
+using tests::OptionScope;
+using tests::Random;
+
+/// Fails requests `first` … `last` (counted from 1) for address space or memory.
+class FaultyPages final : public PageSource {
+ public:
+  FaultyPages(std::size_t first, std::size_t last) : first_(first), last_(last) {}
+  void heal() { last_ = 0; }
+  [[nodiscard]] std::size_t requests() const { return requests_; }
+  /// Of address space: 0 when everything reserved was released.
+  [[nodiscard]] std::size_t reserved_bytes() const { return reserved_bytes_; }
+
+  void* reserve(std::size_t bytes, std::size_t alignment) noexcept override {
+    void* address = refuses() ? nullptr : os_pages().reserve(bytes, alignment);
+    if (address != nullptr) reserved_bytes_ += bytes;
+    return address;
+  }
+  void release(void* address, std::size_t bytes) noexcept override {
+    reserved_bytes_ -= bytes;
+    os_pages().release(address, bytes);
+  }
+  bool commit(void* address, std::size_t bytes) noexcept override {
+    return !refuses() && os_pages().commit(address, bytes);
+  }
+  bool decommit(void* address, std::size_t bytes) noexcept override {
+    return (last_ == 0 || first_ % 3 != 0) && os_pages().decommit(address, bytes);
+  }
+  bool move(void* from, void* to, std::size_t bytes) noexcept override {
+    return !refuses() && os_pages().move(from, to, bytes);
+  }
+  bool advise_huge(void*, std::size_t) noexcept override { return false; }
+  std::size_t resident_bytes(const void* address, std::size_t bytes) noexcept override {
+    return os_pages().resident_bytes(address, bytes);
+  }
+
+ private:
+  bool refuses() noexcept {
+    ++requests_;
+    return requests_ >= first_ && requests_ <= last_;
+  }
+  std::size_t first_, last_, requests_ = 0, reserved_bytes_ = 0;
+};
+
+/// All routes, two caches, waves of growth. False: the heap broke a promise.
+bool run_script(MemoryManager& heap, ThreadCache*& cache, LiveBlocks& live) {
+  Random random(11);
+  tests::CacheScope other(heap);
+  bool kept = true;
+  for (int step = 0; step < 2500 && kept; ++step) {
+    ThreadCache*& mine = step % 5 == 0 ? other.cache : cache;
+    const std::size_t what = random.below(10);
+    const std::size_t most = step % 50 == 0 ? 700 * kib : step % 3 == 0 ? 60 * kib : 4608;
+    if (what < 7 || live.empty()) {
+      // All slab classes in turn: a chunk each is the most requests that so few calls can cause.
+      kept = live.allocate(heap, mine, random.between(1500, 4608)) &&
+             live.allocate(heap, mine, random.size_up_to(most));
+    } else if (what < 9) {
+      kept = live.resize(heap, mine, random.below(live.size()), random.size_up_to(most));
+    } else {
+      kept = live.release(heap, mine, random.below(live.size()));
+    }
+    if (step % 900 == 899) heap.collect(mine);
+  }
+  return kept;
+}
+
+struct Outcome {
+  bool started = false;
+  std::size_t requests = 0;
+  std::uint64_t failures = 0;
+};
+
+/// Runs the script with requests `first` … `last` refused, and checks everything afterwards.
+Outcome run_with_faults(std::size_t first, std::size_t last) {
+  Outcome outcome;
+  FaultyPages pages(first, last);
+  {
+    const auto heap = std::make_unique<MemoryManager>();
+    const auto result = heap->start({.pages = &pages,
+                                     .region_bytes = 64 * mib,
+                                     .commit_stride = page_bytes,
+                                     .metadata_chunk_bytes = page_bytes});
+    outcome.started = result == MemoryManager::StartResult::ok;
+    REQUIRE(heap->is_started() == outcome.started);
+    if (outcome.started) {
+      ThreadCache* cache = &no_cache;
+      LiveBlocks live;
+      REQUIRE(run_script(*heap, cache, live));
+      REQUIRE_FALSE(heap->find_violation(cache));
+      REQUIRE(heap->totals().live_objects == live.size());
+      outcome.requests = pages.requests();
+      outcome.failures = heap->totals().failures;
+      pages.heal();
+      REQUIRE(live.release_all(*heap, cache));
+      heap->collect(cache);
+      REQUIRE_FALSE(heap->find_violation(cache));
+      REQUIRE(heap->totals().held_bytes == 0);
+      REQUIRE(heap->totals().live_bytes == 0);
+      REQUIRE(heap->totals().corruptions == 0);
+      for (const std::size_t bytes : {std::size_t{64}, 9 * kib, 100 * kib, mib}) {
+        void* block = heap->allocate(cache, bytes);
+        REQUIRE(block != nullptr);
+        heap->release(cache, block);
+      }
+      heap->stop();
+    }
+  }
+  REQUIRE(pages.reserved_bytes() == 0);
+  return outcome;
+}
+
+}  // namespace
+
+TEST_CASE("Faults: from the n-th page request on all fail, for every n", "[faults]") {
+  const Outcome healthy = run_with_faults(~std::size_t{0}, 0);
+  REQUIRE(healthy.requests > 120);
+  REQUIRE(healthy.failures == 0);
+  bool any_started = false;
+  for (std::size_t n = 1; n <= healthy.requests; ++n) {
+    CAPTURE(n, healthy.requests);
+    const Outcome outcome = run_with_faults(n, ~std::size_t{0});
+    REQUIRE((outcome.started || !any_started));  // A later fault is never worse.
+    any_started = any_started || outcome.started;
+    if (outcome.started && n + 30 < healthy.requests) REQUIRE(outcome.failures > 0);
+  }
+  CHECK(any_started);
+}
+
+TEST_CASE("Faults: the n-th page request alone fails, for every n", "[faults]") {
+  const std::size_t requests = run_with_faults(~std::size_t{0}, 0).requests;
+  for (std::size_t n = 1; n <= requests; ++n) {
+    CAPTURE(n, requests);
+    run_with_faults(n, n);
+  }
+}
+
+TEST_CASE("Faults: five page requests in a row fail, at every n", "[faults]") {
+  const std::size_t requests = run_with_faults(~std::size_t{0}, 0).requests;
+  for (std::size_t n = 1; n <= requests; n += 2) {
+    CAPTURE(n, requests);
+    run_with_faults(n, n + 4);
+  }
+}
+
+TEST_CASE("Faults: under any memory limit the script runs and everything can be freed",
+          "[faults][limit]") {
+  std::uint64_t refused_at_all = 0;
+  for (std::size_t limit = page_bytes; limit <= 4 * mib; limit += 212 * kib) {
+    CAPTURE(limit);
+    const OptionScope scope(&Config::memory_limit, limit);
+    tests::OwnHeap heap({.region_bytes = 64 * mib, .commit_stride = mib});
+    LiveBlocks live;
+    REQUIRE(run_script(*heap, heap.cache, live));
+    REQUIRE(heap.broken_rule() == "");
+    REQUIRE(heap->totals().peak_held_bytes <= limit);
+    refused_at_all += heap->totals().failures;
+    REQUIRE(live.release_all(*heap, heap.cache));
+    heap.collect();
+    REQUIRE(heap->totals().held_bytes == 0);
+  }
+  CHECK(refused_at_all > 100);
+}
+
+TEST_CASE("Faults: a full region goes to the overflow handler, a full limit does not",
+          "[faults][limit]") {
+  static std::byte spare[16];
+  static std::atomic<int> calls{0};
+  const auto overflow = [](std::size_t) noexcept -> void* {
+    ++calls;
+    return spare;
+  };
+  tests::OwnHeap heap({.region_bytes = 16 * mib});
+  heap->set_overflow_handler(overflow);
+  std::vector<void*> blocks;
+  void* block = nullptr;
+  while ((block = heap.allocate(4096)) != spare) {
+    REQUIRE(block != nullptr);
+    blocks.push_back(block);
+  }
+  CHECK(blocks.size() == 1024);              // A quarter of the region.
+  CHECK(heap.allocate(100 * kib) != spare);  // Another quarter.
+  CHECK(calls == 1);
+  const OptionScope limit(&Config::memory_limit, 5 * mib);
+  heap->apply_config();
+  CHECK(heap.allocate(3 * mib) == nullptr);
+  CHECK(calls == 1);
+}
+
+}  // namespace sqlitemem
