@@ -10,13 +10,15 @@ SQLITE_EXTENSION_INIT3
 namespace sqlitemem::ext {
 namespace {
 
-int create_functions(sqlite3* db) {
+/// `created` counts those that succeeded.
+int create_functions(sqlite3* db, int& created) {
   for (const Function& function : functions) {
     for (int count = function.min_arguments; count <= function.max_arguments; ++count) {
       const int rc =
           sqlite3_create_function_v2(db, function.name, count, SQLITE_UTF8 | SQLITE_DIRECTONLY,
                                      nullptr, function.body, nullptr, nullptr, nullptr);
       if (rc != SQLITE_OK) return rc;
+      ++created;
     }
   }
   return SQLITE_OK;
@@ -48,9 +50,12 @@ void take_all_back(sqlite3* db) {
 }  // namespace
 
 int register_sql(sqlite3* db) {
-  int rc = create_tables(db);
-  if (rc == SQLITE_OK) rc = create_functions(db);
-  if (rc != SQLITE_OK) take_all_back(db);
+  int created = 0;
+  // Functions first: SQLite refuses to replace one while statements run, so that a second
+  // registration at the wrong moment fails before it has changed anything.
+  int rc = create_functions(db, created);
+  if (rc == SQLITE_OK) rc = create_tables(db);
+  if (rc != SQLITE_OK && created > 0) take_all_back(db);
   return rc;
 }
 

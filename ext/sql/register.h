@@ -5,8 +5,9 @@
 
 namespace sqlitemem::ext {
 
-/// Registers all of AllTables and all `functions` on `db`; again is harmless. SQLITE_OK, or the
-/// code of the first registration that failed: then all that were made before it are taken back.
+/// Registers all of AllTables and all `functions` on `db`; again is harmless, and SQLITE_BUSY while
+/// statements run. SQLITE_OK, or the code of the first registration that failed: then the
+/// connection has all of them from before, or none.
 int register_sql(sqlite3* db);
 
 }  // namespace sqlitemem::ext

@@ -8,7 +8,8 @@ SELECT component,
          ELSE 'not measurable: '
        END ||
        CASE WHEN held_bytes > 0
-         THEN printf('%.1f MB held, %.1f MB in use', held_bytes / 1048576.0, wanted_bytes / 1048576.0)
+         THEN printf('%.1f MB held, %.1f MB in use', held_bytes / 1048576.0,
+                     wanted_bytes / 1048576.0)
          ELSE coalesce(note, 'nothing held')
        END AS verdict
 FROM fragmentation_stats

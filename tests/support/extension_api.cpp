@@ -1,4 +1,4 @@
-// The pointer to SQLite's functions that the extension's code expects; the tests only read its lists.
+// The pointer to SQLite's functions that the extension's code expects; tests only read its lists.
 #include <sqlite3ext.h>
 
 SQLITE_EXTENSION_INIT1
