@@ -125,6 +125,11 @@ void* MemoryManager::allocate_once(ThreadCache*& cache, std::size_t bytes,
 
 void* MemoryManager::allocate_slow(ThreadCache*& cache, std::size_t bytes) noexcept {
   if (bytes == 0 || !is_started()) return nullptr;
+  if (!is_placeholder(cache)) {
+    BadBlocks bad;
+    slabs_.heed_trim(*cache, bad);
+    if (bad.count != 0) report(bad);
+  }
   std::size_t max_batch = ~std::size_t{0};
   void* block = nullptr;
   if (bytes <= max_request_bytes && fits_live_limit(bytes, max_batch)) {

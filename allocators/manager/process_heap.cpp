@@ -67,7 +67,10 @@ std::size_t heap_round_up(std::size_t bytes) noexcept {
 
 void* heap_allocate_rounded(std::size_t bytes) noexcept {
   const ThreadCache* cache = thread_cache;
-  return heap.allocate(thread_cache, bytes == cache->hint_rounded ? cache->hint_request : bytes);
+  // A class learned since may be too small for `bytes`, which is what the caller will use.
+  const bool is_hinted =
+      bytes == cache->hint_rounded && heap.round_up(cache->hint_request) == bytes;
+  return heap.allocate(thread_cache, is_hinted ? cache->hint_request : bytes);
 }
 
 CollectResult heap_collect() noexcept { return heap.collect(thread_cache); }

@@ -42,6 +42,8 @@ class SlabHeap {
   /// KiB).
   void reclassify_run(ClassIndex from, ClassIndex to, std::size_t request_bytes) noexcept;
 
+  /// Gives this thread's magazines back if flush() asked for it since the last call.
+  void heed_trim(ThreadCache& cache, BadBlocks& bad) noexcept;
   /// Flushes `cache` and all depots to slabs and runs; asks the other threads to flush at their
   /// next slow path.
   std::size_t flush(ThreadCache* cache, BadBlocks& bad) noexcept;
@@ -95,7 +97,6 @@ class SlabHeap {
       SQLITEMEM_REQUIRES(registry_lock_);
 
   [[nodiscard]] bool ensure_cache(ThreadCache*& cache) noexcept;
-  void heed_trim(ThreadCache& cache, BadBlocks& bad) noexcept;
   [[nodiscard]] bool refill(ThreadCache& cache, ClassIndex index, std::size_t max_batch,
                             std::size_t& new_slabs) noexcept;
   [[nodiscard]] bool make_room(ThreadCache& cache, ClassIndex index, BadBlocks& bad) noexcept;
