@@ -19,7 +19,7 @@ template <class T>
 class SideTable {
  public:
   [[nodiscard]] bool start(PageSource& pages, std::size_t entries) noexcept {
-    bytes_ = round_up(std::max<std::size_t>(entries * sizeof(T), 1), page_bytes);
+    bytes_ = round_up(std::max<std::size_t>(entries * entry_bytes, 1), page_bytes);
     void* const address = pages.reserve(bytes_, page_bytes);
     if (address == nullptr) return false;
     pages_ = &pages;
@@ -34,11 +34,11 @@ class SideTable {
   }
   /// Makes entries [0, count) usable. false: no memory; what was covered stays covered.
   [[nodiscard]] bool cover(std::size_t count) noexcept {
-    const std::size_t wanted = round_up(count * sizeof(T), page_bytes);
+    const std::size_t wanted = round_up(count * entry_bytes, page_bytes);
     const auto ready = static_cast<std::size_t>(area_.frontier() - area_.begin());
     if (entries_ == nullptr || wanted > bytes_) return false;
     if (wanted > ready && area_.extend(wanted - ready) == nullptr) return false;
-    covered_.store(std::max(wanted, ready) / sizeof(T), std::memory_order_release);
+    covered_.store(std::max(wanted, ready) / entry_bytes, std::memory_order_release);
     return true;
   }
   /// Entries that may be touched. Any thread.
@@ -51,6 +51,7 @@ class SideTable {
   }
 
  private:
+  static constexpr std::size_t entry_bytes = sizeof(T);  // NOLINT(bugprone-sizeof-expression)
   static constexpr std::size_t stride_bytes = 64 * kib;
   PageSource* pages_ = nullptr;
   T* entries_ = nullptr;
