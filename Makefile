@@ -32,10 +32,10 @@ $(PRESETS): deps ## Configure, build and test that preset
 	cmake --build --preset $@ -j $(JOBS)
 	ctest --preset $@ -j $(JOBS)
 
-bench: deps ## Build the benchmarks and run them against the other allocators
+bench: deps ## Every benchmark, side by side; 15 minutes, or two with BENCH_OPTIONS=--quick
 	cmake --preset release --log-level=NOTICE
 	cmake --build --preset release -j $(JOBS)
-	@bash bench/run.sh build/release
+	@bench/run_all.sh build/release $(BENCH_OPTIONS)
 
 CXX_FILES = $(shell git ls-files '*.cpp' '*.h' '*.c')
 

@@ -29,6 +29,7 @@ echo "   The Unicode character database (${text_bytes}B of text) goes into $(sho
 shell <<SQL
 .load $build/sqlitemem
 .open unicode.db
+.once "|fold -s -w 90 | sed 's/^/   /'"
 SELECT memory_mode();
 CREATE TEMP TABLE snapshot AS SELECT memory_snapshot('before the load') AS id;
 .read $here/progress.sql
@@ -38,8 +39,9 @@ INSERT INTO snapshot SELECT memory_snapshot('after the load');
 SQL
 
 say "2. LD_PRELOAD: the same for any program, from its first byte"
-echo "   LD_PRELOAD=libsqlitemem_preload.so sqlite3 unicode.db"
+echo "   LD_PRELOAD=$(shown "$build")/libsqlitemem_preload.so sqlite3 $(shown "$work")/unicode.db:"
 LD_PRELOAD=$build/libsqlitemem_preload.so shell unicode.db <<SQL
+.once "|fold -s -w 90 | sed 's/^/   /'"
 SELECT memory_mode();
 .output by_preload.txt
 .read $here/verify.sql
