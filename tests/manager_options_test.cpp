@@ -155,6 +155,8 @@ TEST_CASE("Options: allocation_strategy decides which free region is taken", "[m
 
 TEST_CASE("Options: purge_delay 0 gives memory back at once, a long one keeps it",
           "[manager][options]") {
+  const auto checks = GENERATE(HeapChecks::exchange, HeapChecks::every_call);
+  const OptionScope checks_scope(&Config::heap_checks, checks);
   const auto held_after_release = [](int delay_ms) {
     const OptionScope scope(&Config::purge_delay, delay_ms);
     OwnHeap heap;

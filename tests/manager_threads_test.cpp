@@ -86,6 +86,7 @@ void observe(MemoryManager& heap, const std::atomic<bool>& stop, std::atomic<boo
     }
     if (heap.find_violation()) sound = false;
     static_cast<void>(heap.request_patterns());
+    static_cast<void>(heap.resident());
     static_cast<void>(heap.runs());
     static_cast<void>(heap.large());
     static_cast<void>(heap.round_up(4361));

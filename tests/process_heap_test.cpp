@@ -187,7 +187,7 @@ TEST_CASE("Process heap: a fork among busy threads leaves both heaps sound",
   CHECK(process_heap().totals().held_bytes == 0);
 }
 
-TEST_CASE("Process heap: a grandchild works like its parent, and threads can start after a fork",
+TEST_CASE("Process heap: a child and a grandchild free what their parent allocated",
           "[process_heap][fork]") {
   start();
   std::vector<void*> blocks;

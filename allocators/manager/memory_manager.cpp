@@ -216,7 +216,7 @@ void MemoryManager::release_slow(ThreadCache*& cache, void* block) noexcept {
   } else {
     slabs_.release(cache, block, index, bad);
   }
-  if (!is_placeholder(cache)) maintain(*cache, bad);
+  maintain(*cache, bad);
   if (bad.count != 0) report(bad);
 }
 
@@ -317,7 +317,7 @@ std::uint64_t MemoryManager::coalesce_all() noexcept {
 void MemoryManager::maintain(ThreadCache& cache, BadBlocks& bad) noexcept {
   const auto delay_ns = static_cast<std::uint64_t>(option(&Config::purge_delay)) * 1'000'000;
   // Reading the clock costs more than most of what brings us here.
-  if (delay_ns != 0 && cache.slow_calls++ % 32 != 0) return;
+  if (delay_ns != 0 && !is_placeholder(&cache) && cache.slow_calls++ % 32 != 0) return;
   const std::uint64_t now = coarse_clock_ns();
   std::uint64_t last = last_maintenance_ns_.load(std::memory_order_relaxed);
   if (now < last + delay_ns ||

@@ -291,6 +291,7 @@ RunTotals RunHeap::totals() const noexcept {
 }
 
 std::uint64_t RunHeap::resident_bytes() const noexcept {
+  const LockGuard guard(lock_);  // The frontier moves.
   const auto bytes = static_cast<std::size_t>(area_->frontier() - area_->begin());
   return bytes == 0 ? 0 : pages_->resident_bytes(area_->begin(), bytes);
 }

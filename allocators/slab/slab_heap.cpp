@@ -213,7 +213,7 @@ void* SlabHeap::allocate(ThreadCache*& cache, ClassIndex index, std::size_t requ
   void* block = nullptr;
   if (!ensure_cache(cache)) {
     block = allocate_uncached(index, request_bytes, new_slabs);
-    requests_.record_sample(request_bytes, request_bytes);
+    if (block != nullptr) requests_.record_sample(request_bytes, request_bytes);
   } else {
     CacheSlot& slot = cache->slots[index];
     CacheSlotCounters& counters = cache->counters[index];

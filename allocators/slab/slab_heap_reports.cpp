@@ -1,6 +1,7 @@
 // What the slab heap says of itself: totals read without stopping anyone, and the walk that finds
 // broken rules.
 #include <algorithm>
+#include <new>
 
 #include "allocators/slab/slab_heap.h"
 
@@ -168,7 +169,12 @@ std::optional<Violation> SlabHeap::find_violation(const ThreadCache* own, bool d
       if (auto broken = classes_[index].find_violation(backing_)) return broken;
     }
     if (!deep) continue;
-    if (auto broken = find_double(own, index)) return broken;
+    try {
+      if (auto broken = find_double(own, index)) return broken;
+    } catch (const std::bad_alloc&) {
+      deep =
+          false;  // No memory to look for blocks that are free twice; the other rules still hold.
+    }
   }
   return std::nullopt;
 }
