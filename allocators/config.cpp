@@ -265,8 +265,8 @@ bool environment_may_set(const OptionSpec& spec) {
 Config& config() noexcept { return the_config; }
 
 SetOutcome set_option(std::string_view name, std::string_view text, OptionSource source) {
-  const auto spec = std::ranges::find_if(
-      options, [&](const OptionSpec& known) { return equal_ignoring_case(known.name, name); });
+  const auto spec =
+      std::ranges::find_if(options, [&](const OptionSpec& known) { return known.name == name; });
   if (spec == options.end()) return {SetResult::unknown_name, unknown_name_message(name)};
   std::int64_t value = 0;
   if (SetOutcome refused = parse_value(*spec, text, value); refused.result != SetResult::ok) {

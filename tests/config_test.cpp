@@ -122,6 +122,8 @@ TEST_CASE("config: an unknown name is answered with the nearest ones", "[config]
              Catch::Contains("'memroy_limit'") && Catch::Contains("'memory_limit'"));
   CHECK_THAT(set_option("strategy", "x", OptionSource::api).message,
              Catch::Contains("'allocation_strategy'"));
+  CHECK_THAT(set_option("MEMORY_LIMIT", "x", OptionSource::api).message,
+             Catch::Contains("'memory_limit'"));
   CHECK(set("", "1") == SetResult::unknown_name);
   CHECK(set(std::string(5000, 'x'), "1") == SetResult::unknown_name);
 }

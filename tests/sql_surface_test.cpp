@@ -236,6 +236,8 @@ TEST_CASE("sql: memory_config refuses in words what cannot be", "[sql][config]")
   CHECK_THAT(surface.error("UPDATE memory_config SET setting = '1' WHERE name = 'memory_limt'"),
              Catch::Contains("unknown option 'memory_limt'; the nearest: 'memory_limit'"));
   CHECK(surface.rc() == SQLITE_ERROR);
+  CHECK(surface.error("UPDATE memory_config SET setting = '0' "
+                      "WHERE name = 'MEMORY_LIMIT' COLLATE NOCASE") == "");
   CHECK(surface.column("SELECT setting FROM memory_config WHERE name = 'memory_limt'").empty());
   CHECK(surface.error("UPDATE memory_config SET category = 'x' WHERE name = 'memory_limit'") ==
         "memory_config: only the column setting can be changed, not category");

@@ -153,7 +153,8 @@ void append_connections(std::vector<MemoryStatsRow>& rows,
       if (bytes) sum = sum.value_or(0) + *bytes;
       if (!bytes) ++unknown;
     }
-    std::string note = std::to_string(connections.size()) + " connections.";
+    std::string note = std::to_string(connections.size()) +
+                       (connections.size() == 1 ? " connection." : " connections.");
     if (unknown > 0) note += " " + std::to_string(unknown) + " of them cannot be read.";
     rows.push_back(make_row(component, "connections", "sqlite", sum, std::nullopt, note));
   };

@@ -79,7 +79,8 @@ class StatsVtab {
       if (column >= column_count) {
         if (constraint.usable == 0) return SQLITE_CONSTRAINT;
         constraint_of[column - column_count] = index;
-      } else if (is_key(column) && constraint.usable != 0) {
+      } else if (is_key(column) && constraint.usable != 0 &&
+                 std::string_view(sqlite3_vtab_collation(info, index)) == "BINARY") {
         constraint_of[argument_count] = index;
       }
     }
