@@ -19,11 +19,14 @@ InstallOutcome install_before_start(const HostSqlite& host, ProgramAllocator pol
   if (const int rc = host.config(SQLITE_CONFIG_GETMALLOC, &methods_before); rc != SQLITE_OK) {
     return {rc, "SQLite was initialised before sqlitemem could be installed."};
   }
-  if (policy == ProgramAllocator::keep &&
-      !host.contains(reinterpret_cast<const void*>(methods_before.xMalloc))) {
-    return {SQLITE_MISUSE, host_allocator_reason};
+  // Ours already, when a program that embeds us has shut SQLite down.
+  if (!is_heap_method(methods_before)) {
+    if (policy == ProgramAllocator::keep &&
+        !host.contains(reinterpret_cast<const void*>(methods_before.xMalloc))) {
+      return {SQLITE_MISUSE, host_allocator_reason};
+    }
+    set_previous_methods(methods_before);
   }
-  set_previous_methods(methods_before);
   set_corruption_log(host.log);
   if (const int rc = host.config(SQLITE_CONFIG_MALLOC, &heap_methods(is_memstatus_off));
       rc != SQLITE_OK) {
