@@ -245,6 +245,38 @@ TEST_CASE("MemoryManager: past the live limit requests are refused, and freeing 
   for (std::size_t i = 0; i < 2 * blocks.size(); ++i) REQUIRE(heap.allocate(bytes) != nullptr);
 }
 
+TEST_CASE(
+    "MemoryManager: with mixed sizes the live limit is overshot by no more than magazines hold",
+    "[manager][limit][property]") {
+  const auto seed = GENERATE(1U, 2U, 3U);
+  CAPTURE(seed);
+  Random random(seed);
+  OwnHeap heap;
+  constexpr std::uint64_t limit = 8 * mib;
+  heap->set_live_limit(limit);
+  std::vector<std::pair<void*, std::size_t>> live;
+  std::uint64_t live_bytes = 0, most_live = 0;
+  for (int step = 0; step < 60'000; ++step) {
+    // Waves of 64 frees, so that magazines are full when the limit is near.
+    if (step / 64 % 3 != 0 || live.empty()) {
+      void* block = heap.allocate(random.size_up_to(40'000));
+      if (block == nullptr) continue;
+      live.emplace_back(block, heap->usable_bytes(block));
+      live_bytes += live.back().second;
+      most_live = std::max(most_live, live_bytes);
+    } else {
+      std::swap(live[random.below(live.size())], live.back());
+      live_bytes -= live.back().second;
+      heap.release(live.back().first);
+      live.pop_back();
+    }
+  }
+  CHECK(heap->totals().live_bytes == live_bytes);
+  CHECK(heap->totals().failures > 100);
+  CHECK(most_live + mib >= limit);
+  CHECK(most_live <= limit + 512 * kib);
+}
+
 TEST_CASE("MemoryManager: runs that grow in place stay under the live limit", "[manager][limit]") {
   OwnHeap heap;
   constexpr std::uint64_t limit = 4 * mib;
