@@ -216,7 +216,7 @@ TEST_CASE("LargeObjects: what the OS will not take back stays charged", "[large]
   CHECK_FALSE(heap.objects.find_violation());
 }
 
-TEST_CASE("LargeObjects: the limit refuses; free dirty memory makes room", "[large]") {
+TEST_CASE("LargeObjects: the limit refuses, and free dirty memory makes room", "[large]") {
   LargeHeap heap;
   heap.budget.set_limit(8 * mib);
   void* const half = heap.objects.allocate(4 * mib);
