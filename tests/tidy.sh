@@ -41,6 +41,8 @@ left_for_later() { grep -nE '\b(T[O]DO|F[I]XME|X[X]X)\b' "${code[@]}"; }
 one_machine() {
   printf '%s\n' "${files[@]}" | xargs grep -nIE '(^|[^A-Za-z0-9_.])/(work|home|root)/'
 }
+# CMake would split the name in two, and neither half would run.
+semicolon_in_test_name() { grep -nE 'TEST_CASE(_METHOD)?\([^"]*"[^"]*;' "${sources[@]}"; }
 blank_at_end() { grep -nE '[[:blank:]]+$' "${code[@]}" | cut -c1-80; }
 
 # The sentence begins on line 1 (after a #! line) and may run over the comment lines that follow.
@@ -83,6 +85,7 @@ rule "no line is longer than 100 columns" < <(too_wide)
 rule "no source file is longer than 400 lines" < <(too_long)
 rule "nothing is left for later" < <(left_for_later)
 rule "no path of one machine" < <(one_machine)
+rule "no semicolon in the name of a test" < <(semicolon_in_test_name)
 rule "no blank at the end of a line" < <(blank_at_end)
 rule "the first line is a sentence that says what the file is for" < <(without_purpose)
 rule "every source is listed in a CMakeLists.txt" < <(dead_sources)
