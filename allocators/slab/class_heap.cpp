@@ -7,6 +7,7 @@
 namespace sqlitemem {
 
 void ClassHeap::configure(ClassIndex index, std::size_t object_bytes) noexcept {
+  const LockGuard guard(lock);
   index_ = index;
   if (is_slab_class(index)) {
     geometry_ = SlabGeometry::of(object_bytes);

@@ -64,7 +64,8 @@ class RunHeap {
   /// False: no memory for the segment table.
   [[nodiscard]] bool start(Area& area, MetadataHeap& metadata, PageSource& pages,
                            MemoryBudget& budget,
-                           std::atomic<ClassIndex>* chunk_map_of_area) noexcept;
+                           std::atomic<ClassIndex>* chunk_map_of_area) noexcept
+      SQLITEMEM_NO_THREAD_SAFETY;  // Nobody else is there yet.
   void stop() noexcept;
 
   /// nullptr: area full, page source or budget refuses. `count` in [min_run_granules, 256].

@@ -20,10 +20,7 @@ void SlabHeap::consider_learning(std::size_t request_bytes, ClassIndex index,
   if (count >= limit || count >= learned_class_count) return;
   if (table_.object_bytes(table_.class_for(exact)) == exact) return;  // Another thread was faster.
   const auto learned = static_cast<ClassIndex>(first_learned_class + count);
-  {
-    const LockGuard class_guard(classes_[learned].lock);
-    classes_[learned].configure(learned, exact);
-  }
+  classes_[learned].configure(learned, exact);
   apply_config();
   static_cast<void>(table_.learn(exact, limit));
 }

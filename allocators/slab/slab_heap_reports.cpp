@@ -39,7 +39,7 @@ SizeClassTotals SlabHeap::totals_of(std::size_t index) noexcept {
   SizeClassTotals totals;
   std::uint64_t taken = 0, given = 0, slow = 0;
   const LockGuard guard(heap.lock);
-  const ClassHeap::Retired& retired = heap.retired;
+  const ClassHeap::Retired retired = heap.retired;
   totals.allocations = retired.allocations, totals.requested_bytes = retired.requested_bytes;
   taken = retired.taken, given = retired.given,
   slow = retired.slow_allocations + retired.slow_frees;
