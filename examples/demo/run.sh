@@ -25,7 +25,8 @@ bzcat "$unicode/Unihan_Readings.txt.bz2" | grep -v -e '^#' -e '^$' >source/readi
 
 say "1. sqlite3, then \".load ./sqlitemem\": the running shell's memory becomes ours"
 text_bytes=$(cat source/* | wc -c | numfmt --to=iec)
-echo "   The Unicode character database, ${text_bytes}B of text, goes into $(shown "$work")/unicode.db:"
+echo "   The Unicode character database, ${text_bytes}B of text, goes into" \
+  "$(shown "$work")/unicode.db:"
 shell <<SQL
 .load $build/sqlitemem
 .open unicode.db
