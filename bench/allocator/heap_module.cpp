@@ -1,6 +1,9 @@
 // Our heap as a shared library, built twice: with statistics and without.
 #include "bench/allocator/heap_module.h"
 
+#include <cstdio>
+#include <string>
+
 #include "allocators/manager/process_heap.h"
 
 namespace sqlitemem::bench {
@@ -31,6 +34,9 @@ constexpr HeapFunctions functions{.allocate = heap_allocate,
 extern "C" __attribute__((visibility("default"))) const sqlitemem::bench::HeapFunctions*
 sqlitemem_bench_heap() {
   using sqlitemem::MemoryManager;
+  std::string problems;
+  sqlitemem::read_environment(&problems);
+  if (!problems.empty()) std::fprintf(stderr, "%s\n", problems.c_str());
   const MemoryManager::StartResult result = sqlitemem::start_process_heap();
   const bool is_running = result == MemoryManager::StartResult::ok ||
                           result == MemoryManager::StartResult::already_started;

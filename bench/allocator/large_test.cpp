@@ -52,9 +52,20 @@ double share(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
+/// Mean over further replacements, untimed: a single reading depends on how much happens to be live.
+double mean_fragmentation(const Subject& subject, LargeChurn& churn) {
+  constexpr int readings = 200;
+  double sum = 0;
+  for (int i = 0; i < readings; ++i) {
+    churn.replace(live_objects / 4);
+    const LargeFigures now = subject.large();
+    sum += 1 - share(now.requested_bytes, now.mapped_bytes);
+  }
+  return sum / readings;
+}
+
 void emit_our_figures(const std::string& prefix, const LargeFigures& now,
                       const LargeFigures& before) {
-  emit(prefix + "_fragmentation", 1 - share(now.requested_bytes, now.mapped_bytes));
   emit(prefix + "_free_list_hit_ratio",
        share(now.free_list_hits - before.free_list_hits, now.allocations - before.allocations));
   emit(prefix + "_coalescing_efficiency", share(now.merged_frees - before.merged_frees,
@@ -73,6 +84,7 @@ void run_churn(const TestRun& run, std::string_view name, bool is_touched,
   emit(name, spent_ns / static_cast<double>(replacements));
   if (run.subject.large != nullptr) {
     emit_our_figures(std::string(name), run.subject.large(), before);
+    emit(std::string(name) + "_fragmentation", mean_fragmentation(run.subject, churn));
   }
 }
 
