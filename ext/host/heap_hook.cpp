@@ -78,9 +78,8 @@ void hook_free(void* block) {
 /// A foreign block that grows moves to our heap: so the older memory of a live take-over drains
 /// away.
 void* adopt(void* block, std::size_t bytes) noexcept {
-  void* ours = heap_allocate(bytes);
-  if (ours == nullptr)
-    return nullptr;  // Over the limit, or both allocators are full; `block` is unchanged.
+  void* ours = hook_malloc(static_cast<int>(bytes));
+  if (ours == nullptr) return nullptr;  // Over the limit, or both allocators are full.
   std::memcpy(ours, block, std::min(bytes, static_cast<std::size_t>(previous.xSize(block))));
   free_foreign(block);
   return ours;
@@ -107,6 +106,7 @@ int hook_size(void* block) {
 
 int hook_round_up(int bytes) {
   if (bytes <= 0) return bytes;
+  if (running_heap.load(std::memory_order_relaxed) == nullptr) return previous.xRoundup(bytes);
   return static_cast<int>(std::min(heap_round_up(static_cast<std::size_t>(bytes)), max_int_bytes));
 }
 

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# The example programs do what they say, in every mode that they show.
+set -eu
+build=$SQLITEMEM_BUILD_DIR
+preload=$build/libsqlitemem_preload.so
+python=/usr/bin/python3
+
+# expect <text> <command…>: the command succeeds and prints the text.
+expect() {
+  local text=$1 output
+  shift
+  output=$("$@" 2>&1) || { echo "failed: $*"; echo "$output"; exit 1; }
+  case $output in
+    *"$text"*) ;;
+    *) echo "'$text' is missing in the output of: $*"; echo "$output"; exit 1 ;;
+  esac
+}
+
+expect "managed: The program called sqlitemem_install()" "$build/examples/sqlitemem_example_embedded"
+expect "10000 | 495000" "$build/examples/sqlitemem_example_embedded"
+expect "stock SQLite" "$build/examples/sqlitemem_example_plain"
+expect "attached: " "$build/examples/sqlitemem_example_plain" "$build/sqlitemem"
+expect "managed: " env LD_PRELOAD="$preload" "$build/examples/sqlitemem_example_plain"
+expect "managed: " env LD_PRELOAD="$preload" "$build/examples/sqlitemem_example_plain" "$build/sqlitemem"
+expect "attached: " "$python" "$SQLITEMEM_SOURCE_DIR/examples/memory.py" "$build/sqlitemem"
+expect "managed: " env LD_PRELOAD="$preload" "$python" "$SQLITEMEM_SOURCE_DIR/examples/memory.py"
