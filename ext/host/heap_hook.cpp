@@ -171,8 +171,13 @@ void log_corruption(const CorruptionReport& report) noexcept {
 const sqlite3_mem_methods& heap_methods(bool is_memstatus_off) noexcept {
   return is_memstatus_off ? plain_methods : rounding_methods;
 }
-bool is_heap_method(const sqlite3_mem_methods& methods) noexcept {
-  return methods.xFree == hook_free;
+bool is_our_table(const sqlite3_mem_methods& methods) noexcept {
+  return (methods.xMalloc == hook_malloc || methods.xMalloc == hook_malloc_rounded) &&
+         methods.xFree == hook_free && methods.xRealloc == hook_realloc &&
+         methods.xSize == hook_size && methods.xRoundup == hook_round_up;
+}
+bool has_our_functions(const sqlite3_mem_methods& methods) noexcept {
+  return methods.xFree == hook_free || methods.xInit == hook_init;
 }
 bool heap_hook_is_forwarding() noexcept { return is_forwarding.load(std::memory_order_acquire); }
 

@@ -12,7 +12,9 @@ namespace sqlitemem::ext {
 /// rounds a request up before it makes it; the right table lets request statistics see the true
 /// sizes.
 const sqlite3_mem_methods& heap_methods(bool is_memstatus_off) noexcept;
-bool is_heap_method(const sqlite3_mem_methods& methods) noexcept;
+/// All of it is ours / some of it is: a program may have put functions of its own in front.
+bool is_our_table(const sqlite3_mem_methods& methods) noexcept;
+bool has_our_functions(const sqlite3_mem_methods& methods) noexcept;
 
 /// The allocator that SQLite had before, from SQLITE_CONFIG_GETMALLOC. Set before SQLite calls ours
 /// for the first time, and never again. Blocks outside our region are its: older ones, and those it

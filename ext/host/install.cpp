@@ -20,7 +20,7 @@ InstallOutcome install_before_start(const HostSqlite& host, ProgramAllocator pol
     return {rc, "SQLite was initialised before sqlitemem could be installed."};
   }
   // Ours already, when a program that embeds us has shut SQLite down.
-  if (!is_heap_method(methods_before)) {
+  if (!has_our_functions(methods_before)) {
     if (policy == ProgramAllocator::keep &&
         !host.contains(reinterpret_cast<const void*>(methods_before.xMalloc))) {
       return {SQLITE_MISUSE, host_allocator_reason};

@@ -97,7 +97,7 @@ int configure(const HostSqlite& sqlite, int option, void* first, void* second,
   const int rc = sqlite.config(option, first, second, third);
   if (rc != SQLITE_OK || !is_served(sqlite)) return rc;
   if (option == SQLITE_CONFIG_MALLOC) {
-    set_host_allocator(!is_heap_method(*static_cast<const sqlite3_mem_methods*>(first)));
+    set_host_allocator(!is_our_table(*static_cast<const sqlite3_mem_methods*>(first)));
   }
   // The program wants SQLite's own accounting: an explicit wish stands above our default.
   if (option == SQLITE_CONFIG_MEMSTATUS) {
