@@ -153,7 +153,8 @@ std::uint64_t LargeObjects::decommit_oldest(std::uint64_t pages, const LargeRegi
 // memory goes up and down, and what is returned in a dip is faulted in again at the next rise.
 std::uint64_t LargeObjects::kept_pages() const noexcept {
   const std::uint64_t usual = usual_live_pages_x256_ / 256;
-  return std::max(usual + usual * kept_percent / 100, map_.live_page_count() + kept_floor_pages);
+  const auto percent = static_cast<std::uint64_t>(option(&Config::large_object_retain));
+  return std::max(usual + usual * percent / 100, map_.live_page_count() + kept_floor_pages);
 }
 
 void LargeObjects::reuse_dirty_memory(Place place, std::uint32_t pages) noexcept {

@@ -219,12 +219,10 @@ inline void* MemoryManager::allocate(ThreadCache*& cache, std::size_t bytes) noe
       __builtin_prefetch(top[-1], 1);
       slot.top.store(top, std::memory_order_relaxed);
 #if SQLITEMEM_STATISTICS
-      slot.allocations.store(slot.allocations.load(std::memory_order_relaxed) + 1,
-                             std::memory_order_relaxed);
-      const std::int64_t left =
-          slot.sample_left.load(std::memory_order_relaxed) - static_cast<std::int64_t>(bytes);
-      slot.sample_left.store(left, std::memory_order_relaxed);
-      if (left < 0) [[unlikely]]
+      const std::int64_t tally =
+          slot.tally.load(std::memory_order_relaxed) + Tally::of_request(bytes);
+      slot.tally.store(tally, std::memory_order_relaxed);
+      if (tally >= 0) [[unlikely]]
         return sampled(*cache, index, bytes, block);
 #endif
       return block;

@@ -25,6 +25,26 @@ struct Magazine {
 };
 static_assert(sizeof(Magazine) == 16);
 
+/// What the hot path counts, in one word, so that an allocation costs one addition: the number of allocations since
+/// the last sample in the low 24 bits, and above them the requested bytes until the next one, negative. The word
+/// turns positive when a sample is due.
+struct Tally {
+  static constexpr int count_bits = 24;
+  [[nodiscard]] static constexpr std::int64_t fresh(std::int64_t interval) {
+    return -interval * (1 << count_bits);
+  }
+  [[nodiscard]] static constexpr std::int64_t of_request(std::size_t bytes) {
+    return static_cast<std::int64_t>(bytes << count_bits | 1);
+  }
+  [[nodiscard]] static constexpr std::uint64_t allocations(std::int64_t tally) {
+    return static_cast<std::uint64_t>(tally) & ((1U << count_bits) - 1);
+  }
+  [[nodiscard]] static constexpr std::int64_t requested_bytes(std::int64_t tally,
+                                                              std::int64_t interval) {
+    return interval + (tally >> count_bits);
+  }
+};
+
 /// One class of one thread; a cache line. Written by its thread only; read by anyone with relaxed
 /// loads.
 ///
@@ -38,10 +58,8 @@ static_assert(sizeof(Magazine) == 16);
 struct alignas(64) CacheSlot {
   std::atomic<void**> top, lo, hi;
   std::atomic<Magazine*> loaded, previous;
-  std::atomic<std::uint64_t> allocations;
-  std::atomic<std::int64_t> sample_left;  ///< Requested bytes until the next sample.
-  std::atomic<std::int64_t>
-      sample_issued;  ///< Sum of the intervals given out: requested = issued - left.
+  std::atomic<std::int64_t> tally;                                ///< See Tally.
+  std::atomic<std::uint64_t> settled_allocations, settled_bytes;  ///< Up to the last sample.
 };
 
 /// The part of a slot that only the slow path needs.
@@ -49,11 +67,11 @@ struct CacheSlotCounters {
   std::atomic<std::uint32_t> version;          ///< Odd while the pointers of the slot change.
   std::atomic<std::uint32_t> target_capacity;  ///< Of the next magazine; grows with depot traffic.
   std::atomic<std::uint32_t>
-      previous_count;            ///< Of `previous`, for readers that must not follow the pointer.
-  std::uint32_t visits;          ///< Depot visits since the last growth.
-  std::uint32_t sample_shift;    ///< The mean interval is object_bytes << sample_shift.
-  std::int64_t sample_interval;  ///< The last one given out.
-  std::atomic<std::uint64_t> taken, given;  ///< Blocks moved from and to depot and slabs.
+      previous_count;          ///< Of `previous`, for readers that must not follow the pointer.
+  std::uint32_t visits;        ///< Depot visits since the last growth.
+  std::uint32_t sample_shift;  ///< The mean interval is object_bytes << sample_shift.
+  std::atomic<std::int64_t> sample_interval;  ///< Requested bytes, the last one given out.
+  std::atomic<std::uint64_t> taken, given;    ///< Blocks moved from and to depot and slabs.
   std::atomic<std::uint64_t> slow_allocations, slow_frees;
 };
 

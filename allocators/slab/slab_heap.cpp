@@ -22,8 +22,8 @@ constexpr std::uint32_t first_capacity(std::size_t object_bytes, std::uint32_t m
 }
 
 /// D. Knuth's multiplicative hashing, 6.4: near numbers land far apart.
-constexpr std::uint64_t scrambled(std::int64_t number) {
-  return (static_cast<std::uint64_t>(number) * 0x9E3779B97F4A7C15) >> 32;
+constexpr std::uint64_t scrambled(std::uint64_t number) {
+  return (number * 0x9E3779B97F4A7C15) >> 32;
 }
 
 /// The owner changes a slot's pointers between two of these; readers retry (a sequence lock with
@@ -149,10 +149,11 @@ void SlabHeap::grow_magazines(ThreadCache& cache, ClassIndex index) const noexce
 
 std::uint32_t SlabHeap::capacity_for(const CacheSlotCounters& counters,
                                      const ClassHeap& heap) noexcept {
-  // A magazine holds at most 1/32 of the class's objects (or 8 KiB), so that what two of them per
-  // thread and a depot hold back stays small against what is live.
-  const std::uint64_t by_population =
-      std::max<std::uint64_t>({heap.objects_out() / 32, 8 * kib / heap.object_bytes(), 4});
+  // A magazine holds at most 1/32 of the class's objects (or 16 KiB of small ones), so that what two
+  // of them per thread and a depot hold back stays small against what is live.
+  const std::size_t object_bytes = heap.object_bytes();
+  const std::uint64_t by_population = std::max<std::uint64_t>(
+      {heap.objects_out() / 32, (object_bytes <= kib ? 16 : 8) * kib / object_bytes, 4});
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(
       counters.target_capacity.load(std::memory_order_relaxed), by_population));
 }
@@ -225,11 +226,10 @@ void* SlabHeap::allocate(ThreadCache*& cache, ClassIndex index, std::size_t requ
     }
     block = pop(slot);
 #if SQLITEMEM_STATISTICS
-    bump(slot.allocations);
-    const std::int64_t left =
-        slot.sample_left.load(std::memory_order_relaxed) - static_cast<std::int64_t>(request_bytes);
-    slot.sample_left.store(left, std::memory_order_relaxed);
-    if (left < 0) sample(*cache, index, request_bytes);
+    const std::int64_t tally =
+        slot.tally.load(std::memory_order_relaxed) + Tally::of_request(request_bytes);
+    slot.tally.store(tally, std::memory_order_relaxed);
+    if (tally >= 0) sample(*cache, index, request_bytes);
 #endif
   }
   if (new_slabs != 0) consider_learning(request_bytes, index, new_slabs);
@@ -239,17 +239,23 @@ void* SlabHeap::allocate(ThreadCache*& cache, ClassIndex index, std::size_t requ
 void SlabHeap::sample(ThreadCache& cache, ClassIndex index, std::size_t request_bytes) noexcept {
   CacheSlot& slot = cache.slots[index];
   CacheSlotCounters& counters = cache.counters[index];
-  const std::int64_t left = slot.sample_left.load(std::memory_order_relaxed);
-  const std::int64_t issued = slot.sample_issued.load(std::memory_order_relaxed);
+  const std::int64_t tally = slot.tally.load(std::memory_order_relaxed);
+  const std::int64_t requested =
+      Tally::requested_bytes(tally, counters.sample_interval.load(std::memory_order_relaxed));
   if (counters.sample_shift < max_sample_shift) ++counters.sample_shift;
   // Intervals all alike would meet a program that alternates sizes at the same size each time.
+  const std::uint64_t settled =
+      slot.settled_bytes.load(std::memory_order_relaxed) + static_cast<std::uint64_t>(requested);
   const std::uint64_t mean = classes_[index].object_bytes() << counters.sample_shift;
-  const std::int64_t next = static_cast<std::int64_t>(mean / 2 + scrambled(issued) % mean);
-  slot.sample_issued.store(issued - left + next, std::memory_order_relaxed);
-  slot.sample_left.store(next, std::memory_order_relaxed);
-  requests_.record_sample(request_bytes,
-                          static_cast<std::uint64_t>(counters.sample_interval - left));
-  counters.sample_interval = next;
+  const auto next = static_cast<std::int64_t>(mean / 2 + scrambled(settled) % mean);
+  {
+    const SlotChange change(counters);
+    bump(slot.settled_allocations, Tally::allocations(tally));
+    slot.settled_bytes.store(settled, std::memory_order_release);
+    counters.sample_interval.store(next, std::memory_order_release);
+    slot.tally.store(Tally::fresh(next), std::memory_order_release);
+  }
+  requests_.record_sample(request_bytes, static_cast<std::uint64_t>(requested));
 }
 
 bool SlabHeap::make_room(ThreadCache& cache, ClassIndex index, BadBlocks& bad) noexcept {

@@ -15,10 +15,11 @@ void SlabHeap::retire_counters(ThreadCache& cache, std::size_t index) noexcept {
   heap.retired.given += seen.given;
   heap.retired.slow_allocations += seen.slow_allocations;
   heap.retired.slow_frees += seen.slow_frees;
-  slot.allocations.store(0, std::memory_order_relaxed);
-  slot.sample_left.store(0, std::memory_order_relaxed);
-  slot.sample_issued.store(0, std::memory_order_relaxed);
-  counters.sample_shift = 0, counters.sample_interval = 0;
+  slot.tally.store(0, std::memory_order_relaxed);
+  slot.settled_allocations.store(0, std::memory_order_relaxed);
+  slot.settled_bytes.store(0, std::memory_order_relaxed);
+  counters.sample_interval.store(0, std::memory_order_relaxed);
+  counters.sample_shift = 0;
   for (auto* counter :
        {&counters.taken, &counters.given, &counters.slow_allocations, &counters.slow_frees}) {
     counter->store(0, std::memory_order_relaxed);
