@@ -1,4 +1,5 @@
-// A program that embeds sqlitemem: one call before SQLite starts, and SQL shows where the memory is.
+// A program that embeds sqlitemem: one call before SQLite starts, and SQL shows where the memory
+// is.
 #include <sqlitemem.h>
 
 #include <cstdio>

@@ -1,4 +1,5 @@
-// A program that just uses SQLite. Run it under the preload library, or give it the extension's path to load.
+// A program that just uses SQLite. Run it under the preload library, or give it the extension's
+// path to load.
 #include <sqlite3.h>
 
 #include <cstdio>

@@ -19,21 +19,23 @@ extern "C" {
 ** SQLITE_OK: installed (also if it already was, here or by the preload library). After
 ** sqlite3_shutdown(), call it again: SQLite forgets what it calls on new connections.
 ** SQLITE_MISUSE: SQLite is initialised already.
-** SQLITE_NOMEM: no address space. After a failure SQLite is as it was, and sqlitemem_errmsg() says why.
+** SQLITE_NOMEM: no address space. After a failure SQLite is as it was, and sqlitemem_errmsg() says
+** why.
 */
 SQLITEMEM_API int sqlitemem_install(void);
 
-/* Why the last call of sqlitemem_install() or sqlitemem_set() on this thread failed; "" if it did not. */
+/* Why the last call of a function of this file failed on this thread; "" if it did not. */
 SQLITEMEM_API const char* sqlitemem_errmsg(void);
 
 /*
-** Sets an option of the table memory_config, by name and text: sqlitemem_set("memory_limit", "64MB").
+** Sets an option of the table memory_config, by name and text: sqlitemem_set("memory_limit",
+** "64MB").
 ** Any thread. SQLITE_OK; SQLITE_NOTFOUND: no such option; SQLITE_RANGE: outside the range;
 ** SQLITE_MISMATCH: not readable; SQLITE_BUSY: a start-up option, stored for the next start.
 */
 SQLITEMEM_API int sqlitemem_set(const char* name, const char* value);
 
-/* Registers the tables and functions on one connection, if sqlitemem_install() came after it was opened. */
+/* Registers the tables and functions on one connection that was opened before the install. */
 SQLITEMEM_API int sqlitemem_register(sqlite3* db);
 
 /* "0.1.0" */

@@ -1,6 +1,4 @@
 // The live take-over: what survives it, what forbids it, and what is left when a step of it fails.
-#include <sys/resource.h>
-
 #include <atomic>
 #include <cstdarg>
 #include <cstdlib>
@@ -203,7 +201,8 @@ TEST_CASE("Attach: a page cache of the program's own forbids it", "[attach]") {
   REQUIRE(sqlite3_config(SQLITE_CONFIG_GETPCACHE2, &methods) == SQLITE_OK);
   static sqlite3_pcache_methods2 own;
   own = methods;
-  // One that counts nothing, as a foreign cache would: the smallest change is to have no bulk pages.
+  // One that counts nothing, as a foreign cache would: the smallest change is to have no bulk
+  // pages.
   REQUIRE(sqlite3_config(SQLITE_CONFIG_PAGECACHE, nullptr, 0, 0) == SQLITE_OK);
   REQUIRE(sqlite3_config(SQLITE_CONFIG_PCACHE2, &own) == SQLITE_OK);
   const Database database;
@@ -250,26 +249,6 @@ TEST_CASE("Attach: a SQLite without sqlite3_config, or too old a one, is observe
   host = linked_sqlite();
   host.libversion_number = [] { return 3033000; };
   CHECK_THAT(reason_not_to_attach(host).value_or(""), Contains("too old"));
-}
-
-TEST_CASE("Attach: without address space SQLite is not touched", "[attach]") {
-  if (tests::has_threads_of_its_own()) return;
-  const Database database;
-  fill(database);
-  rlimit limit{};
-  REQUIRE(::getrlimit(RLIMIT_AS, &limit) == 0);
-  rlimit none = limit;
-  none.rlim_cur = 1;
-  REQUIRE(::setrlimit(RLIMIT_AS, &none) == 0);
-  HostSqlite host = linked_sqlite();
-  host.shutdown = [] {
-    FAIL("SQLite was shut down");
-    return SQLITE_OK;
-  };
-  const bool is_started = start_heap();
-  ::setrlimit(RLIMIT_AS, &limit);
-  CHECK_FALSE(is_started);
-  CHECK(database.number("SELECT count(*) FROM t") == 3000);
 }
 
 TEST_CASE("Attach: whichever step fails, SQLite goes on as before", "[attach]") {

@@ -1,4 +1,5 @@
-// The registry of connections: what it shows, and that reading never waits for, or outlives, a connection.
+// The registry of connections: what it shows, and that reading never waits for, or outlives, a
+// connection.
 // The tests call SQLite directly, as a program does, and not through an extension's table.
 #define SQLITE_CORE 1
 #include <sys/wait.h>

@@ -1,8 +1,16 @@
-// The allocator interface that SQLite sees: sizes at the edges, and blocks that come from somewhere else.
+// The allocator interface that SQLite sees: sizes at the edges, and blocks that come from somewhere
+// else.
+#include <fmt/format.h>
+
+#include <array>
 #include <climits>
+#include <cstdarg>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "allocators/manager/process_heap.h"
 #include "ext/host/heap_hook.h"
@@ -11,7 +19,8 @@
 namespace sqlitemem::ext {
 namespace {
 
-/// An allocator that knows its blocks, as SQLite's own does. Each size is kept in front of the block.
+/// An allocator that knows its blocks, as SQLite's own does. Each size is kept in front of the
+/// block.
 struct Previous {
   static inline std::set<void*> live;
   static inline int starts = 0, ends = 0;
@@ -48,6 +57,17 @@ const sqlite3_mem_methods& started_hook() {
   const sqlite3_mem_methods& hook = heap_methods(false);
   REQUIRE(hook.xInit(hook.pAppData) == SQLITE_OK);
   return hook;
+}
+
+/// In the place of sqlite3_log(), whose formats are those of printf as far as we use them.
+template <std::string& text>
+void remember_log(int, const char* format, ...) {
+  std::array<char, 300> line{};
+  va_list arguments;
+  va_start(arguments, format);
+  std::vsnprintf(line.data(), line.size(), format, arguments);
+  va_end(arguments);
+  text = line.data();
 }
 
 }  // namespace
@@ -143,6 +163,24 @@ TEST_CASE("Heap hook: when the region is full the previous allocator lends, and 
   CHECK(Previous::live.empty());
   CHECK(lent_blocks().objects == 0);
   CHECK(lent_blocks().bytes == 0);
+}
+
+TEST_CASE(
+    "Heap hook: a double free is logged with address, size and rule, and the program may go on",
+    "[hook]") {
+  static std::string logged;
+  const sqlite3_mem_methods& hook = started_hook();
+  set_corruption_log(remember_log<logged>);
+  REQUIRE(set_option("on_corruption", "report", OptionSource::api).result == SetResult::ok);
+  void* block = hook.xMalloc(100);
+  hook.xFree(block);
+  hook.xFree(block);
+  INFO(logged);
+  CHECK_THAT(logged, Catch::Matchers::Contains("freed twice"));
+  CHECK_THAT(logged, Catch::Matchers::Contains(fmt::format("{:#x}", std::uintptr_t(block))));
+  CHECK_THAT(logged, Catch::Matchers::Contains("size class 112 bytes"));
+  CHECK(process_heap().totals().corruptions == 1);
+  CHECK_FALSE(heap_find_violation().has_value());
 }
 
 TEST_CASE("Heap hook: starting and stopping reaches the previous allocator, too", "[hook]") {

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-# Loading the extension into a running Python: what goes on, what is refused, twice, and after a fork.
+# Loading the extension into a running Python: what goes on, what is refused, twice, and after a
+# fork.
 import os
 import shutil
 

@@ -4,6 +4,7 @@ set -eu
 build=$SQLITEMEM_BUILD_DIR
 preload=$build/libsqlitemem_preload.so
 python=/usr/bin/python3
+examples=$build/examples
 
 # expect <text> <command…>: the command succeeds and prints the text.
 expect() {
@@ -16,11 +17,11 @@ expect() {
   esac
 }
 
-expect "managed: The program called sqlitemem_install()" "$build/examples/sqlitemem_example_embedded"
-expect "10000 | 495000" "$build/examples/sqlitemem_example_embedded"
-expect "stock SQLite" "$build/examples/sqlitemem_example_plain"
-expect "attached: " "$build/examples/sqlitemem_example_plain" "$build/sqlitemem"
-expect "managed: " env LD_PRELOAD="$preload" "$build/examples/sqlitemem_example_plain"
-expect "managed: " env LD_PRELOAD="$preload" "$build/examples/sqlitemem_example_plain" "$build/sqlitemem"
+expect "managed: The program called sqlitemem_install()" "$examples/sqlitemem_example_embedded"
+expect "10000 | 495000" "$examples/sqlitemem_example_embedded"
+expect "stock SQLite" "$examples/sqlitemem_example_plain"
+expect "attached: " "$examples/sqlitemem_example_plain" "$build/sqlitemem"
+expect "managed: " env LD_PRELOAD="$preload" "$examples/sqlitemem_example_plain"
+expect "managed: " env LD_PRELOAD="$preload" "$examples/sqlitemem_example_plain" "$build/sqlitemem"
 expect "attached: " "$python" "$SQLITEMEM_SOURCE_DIR/examples/memory.py" "$build/sqlitemem"
 expect "managed: " env LD_PRELOAD="$preload" "$python" "$SQLITEMEM_SOURCE_DIR/examples/memory.py"

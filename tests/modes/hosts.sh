@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Peculiar hosts: SQLite linked in, a current SQLite with lookaside, an allocator of the program's own.
+# Peculiar hosts: SQLite linked in, a current SQLite with lookaside, an allocator of the program's
+# own.
 set -eu
 build=$SQLITEMEM_BUILD_DIR
 programs=$build/tests/modes
@@ -41,11 +42,12 @@ fi
 # An allocator of the program's own.
 own=$programs/sqlitemem_own_allocator
 says "observing: The program has given SQLite an allocator of its own" "$own" instead "$extension"
-says "observing: The program gave SQLite an allocator of its own" env LD_PRELOAD="$preload" "$own" instead
+says "observing: The program gave SQLite an allocator of its own" \
+  env LD_PRELOAD="$preload" "$own" instead
 says "managed: " env LD_PRELOAD="$preload" "$own" in_front
 says "passes requests on to sqlitemem" env LD_PRELOAD="$preload" "$own" in_front
 says "managed: " env LD_PRELOAD="$preload" "$own" memstatus
-! grep -q "accounting is off" <<<"$output" || fail "the program's wish for SQLite's accounting is lost"
+! grep -q "accounting is off" <<<"$output" || fail "the program's own memstatus setting is lost"
 says "attached: " "$own" none "$extension"
 
 # A current SQLite, with lookaside: built once from the amalgamation in an npm package.
@@ -53,12 +55,13 @@ current=$build/cache/current-sqlite
 if [ ! -e "$current/libsqlite3.so.0" ]; then
   mkdir -p "$current"
   if ! command -v npm >/dev/null ||
-    ! (cd "$current" && timeout 60 npm pack --silent better-sqlite3 >npm.out 2>&1 && tar xzf better-sqlite3-*.tgz); then
+    ! (cd "$current" && timeout 60 npm pack --silent better-sqlite3 >npm.out 2>&1 &&
+      tar xzf better-sqlite3-*.tgz); then
     echo "npm is not reachable: a current SQLite is skipped"
     exit 0
   fi
   (cd "$current" && cp package/deps/sqlite3/sqlite3.[ch] . && rm -r package better-sqlite3-*.tgz &&
-    cc -O1 -fPIC -shared -Wl,-soname,libsqlite3.so.0 -o libsqlite3.so.0 sqlite3.c -lm -ldl -lpthread &&
+    cc -O1 -fPIC -shared -Wl,-soname,libsqlite3.so.0 -o libsqlite3.so.0 sqlite3.c -lm -ldl &&
     cc -O1 -c -o static.o sqlite3.c)
 fi
 cc -O1 -I"$current" -o current_host "$sources/host.c" "$current/libsqlite3.so.0"
@@ -75,3 +78,19 @@ says "mode|observing: SQLite is linked statically" ./current_static_host "$exten
 same_answers "$stock"
 # Both at once: the extension in a program whose preloaded library serves the same SQLite.
 says "mode|managed: " env LD_PRELOAD="$preload" ./current_host "$extension"
+unset LD_LIBRARY_PATH
+
+# Two SQLites in one process: the first that is used is served, the other is left alone.
+cc -O1 -fPIC -shared -Wl,-soname,libcurrent.so -o libcurrent.so "$current/sqlite3.c" -lm -ldl
+cc -O1 -fPIC -shared -I"$current" -o current_plugin.so "$sources/plugin.c" ./libcurrent.so \
+  -Wl,-rpath,"$PWD"
+two=$programs/sqlitemem_two_sqlites
+system=$programs/sqlitemem_plugin.so
+says "3.5" "$two" "$system" ./current_plugin.so
+stock_version=$(head -n 1 <<<"$output") current_version=$(tail -n 1 <<<"$output")
+LD_PRELOAD=$preload "$two" "$system" ./current_plugin.so "$system" >two.out
+printf '%s\n' "${stock_version/stock/managed}" "$current_version" "${stock_version/stock/managed}" |
+  cmp - two.out || fail "$(cat two.out)"
+LD_PRELOAD=$preload "$two" ./current_plugin.so "$system" >two.out
+printf '%s\n' "${current_version/stock/managed}" "$stock_version" | cmp - two.out ||
+  fail "$(cat two.out)"

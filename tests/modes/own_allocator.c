@@ -1,4 +1,4 @@
-/* A program that gives SQLite an allocator of its own, in one of three ways; prints memory_mode(). */
+/* A program that gives SQLite an allocator of its own, in one of several ways. */
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-# An unmodified Python under the preload library: what SQLite's questions about memory are answered, and the limits.
+# An unmodified Python under the preload library: what SQLite's questions about memory are answered,
+# and the limits.
 from support import expect_equal, main, run
 
-# What a program can ask, before and after the same work. Printed, so that two processes can be compared.
+# What a program can ask, before and after the same work. Printed, so that two processes can be
+# compared.
 QUESTIONS = """
 def status(what, reset=0):
     now, highest = ctypes.c_int64(), ctypes.c_int64()
@@ -60,7 +62,8 @@ print(status(USED)[0], status(MALLOC_COUNT)[0])
     expect_equal("blocks in use after the work", our_numbers[1], stock_numbers[1])
     # Size classes are not stock's multiples of 8; the tables of a connection are some 60 kB.
     for index, share in ((0, 0.03), (2, 0.06), (5, 0.03)):
-        assert abs(our_numbers[index] - stock_numbers[index]) <= share * stock_numbers[index] + 65536
+        difference = abs(our_numbers[index] - stock_numbers[index])
+        assert difference <= share * stock_numbers[index] + 65536, names[index]
     assert our_numbers[4] >= stock_numbers[4] and our_numbers[4] <= 1.25 * stock_numbers[4]
     # All that is left after closing is the list of auto-extensions, which is ours.
     left = [int(n) for n in ours[1].split()]
@@ -150,8 +153,8 @@ for thread in threads: thread.start()
 db = connect(load=False)
 child = os.fork()
 if child == 0:
-    own = connect(load=False); fill(own); code = 0 if one(own, "SELECT count(*) FROM t") == 3000 else 1
-    os._exit(code)
+    own = connect(load=False); fill(own)
+    os._exit(0 if one(own, "SELECT count(*) FROM t") == 3000 else 1)
 for thread in threads: thread.join()
 check(os.waitpid(child, 0)[1] == 0, "the child")
 check(one(db, "SELECT memory_heap_check()") == "ok")

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-# Runs a SQL script on a database file and prints every row: same_results.py SCRIPT FILE [EXTENSION].
+# Runs a SQL script on a database file and prints every row: same_results.py SCRIPT FILE
+# [EXTENSION].
 import sqlite3
 import sys
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# One SQL script gives the same bytes, and the same database file, with stock SQLite and in each mode.
+# One SQL script gives the same bytes, and the same database file, with stock SQLite and in each
+# mode.
 set -eu
 build=$SQLITEMEM_BUILD_DIR
 preload=$build/libsqlitemem_preload.so

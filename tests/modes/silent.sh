@@ -33,7 +33,7 @@ echo "a program without SQLite: $resident KiB more resident"
 
 # Neither library is linked with SQLite, or with a C++ runtime that the program might not have.
 for library in "$preload" "$SQLITEMEM_BUILD_DIR/sqlitemem.so"; do
-  if ldd "$library" | grep -E 'sqlite3|stdc\+\+|libgcc'; then fail "$library is linked with these"; fi
+  if ldd "$library" | grep -E 'sqlite3|stdc\+\+|libgcc'; then fail "$library links these"; fi
 done
 
 # Where no heap can be had, SQLite goes on with its own allocator.

@@ -1,4 +1,5 @@
-# What the Python-driven tests share: where things are, and running a piece of Python in a process of its own.
+# What the Python-driven tests share: where things are, and running a piece of Python in a process
+# of its own.
 import os
 import subprocess
 import sys
@@ -31,7 +32,8 @@ def fill(db, table="t", rows=3000):
     db.execute(f"CREATE TABLE {{table}}(x, y)")
     db.execute(f"WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {{rows}})"
                f"INSERT INTO {{table}} SELECT i, hex(zeroblob(50)) || i FROM n")
-# What a linked program would call: dlsym() on SQLite's own handle would go past the preload library.
+# What a linked program would call: dlsym() on SQLite's own handle would go past the preload
+# library.
 sqlite = ctypes.CDLL(os.environ.get("LD_PRELOAD") or "libsqlite3.so.0")
 for name in ("sqlite3_memory_used", "sqlite3_memory_highwater", "sqlite3_soft_heap_limit64",
              "sqlite3_hard_heap_limit64"):

@@ -13,7 +13,14 @@ inline ext::HostSqlite linked_sqlite() {
   return host;
 }
 
+#if defined(__SANITIZE_THREAD__)
+inline constexpr bool is_thread_sanitized = true;
+#elif defined(__has_feature)
+inline constexpr bool is_thread_sanitized = __has_feature(thread_sanitizer);
+#else
+inline constexpr bool is_thread_sanitized = false;
+#endif
 /// ThreadSanitizer runs a thread in every program, so there is nothing to attach to.
-inline bool has_threads_of_its_own() { return ext::count_threads() != 1; }
+inline bool has_threads_of_its_own() { return is_thread_sanitized || ext::count_threads() != 1; }
 
 }  // namespace sqlitemem::tests
