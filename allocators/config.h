@@ -146,10 +146,10 @@ inline constexpr auto options = std::to_array<OptionSpec>({
     {"allocation_strategy", &Config::allocation_strategy, OptionType::enumeration,
      OptionContext::runtime, "Large objects", 0, 2, config_detail::fits,
      "Which free region a large object is taken from."},
-    {"large_object_retain", &Config::large_object_retain, OptionType::integer, OptionContext::runtime,
-     "Large objects", 0, 400, {},
-     "Freed large-object memory kept resident for re-use, in percent of what is usually live. More is faster, "
-     "and holds more."},
+    {"large_object_retain", &Config::large_object_retain, OptionType::integer,
+     OptionContext::runtime, "Large objects", 0, 400, {},
+     "Freed large-object memory kept resident for re-use, in percent of what is usually live. More "
+     "is faster, and holds more."},
     {"huge_pages", &Config::huge_pages, OptionType::enumeration, OptionContext::runtime,
      "Large objects", 0, 1, config_detail::off_on,
      "Ask for transparent huge pages for large objects of 2 MiB and more."},

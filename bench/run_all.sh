@@ -11,7 +11,7 @@ esac
 programs=$build_directory/bench
 for program in allocator_bench sqlite_bench; do
   if [ ! -x "$programs/$program" ]; then
-    echo "$programs/$program is missing: cmake --preset release && cmake --build --preset release" >&2
+    echo "$programs/$program is missing: run make release" >&2
     exit 1
   fi
 done
@@ -20,7 +20,8 @@ revision=$(git -C "$source_directory" describe --always --dirty 2>/dev/null || e
 processor=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
 echo "Date: $(date -u +%Y-%m-%d). Revision: $revision. Options: ${*:-none}."
 echo "Machine: $(nproc) × $processor, Linux $(uname -r), $(ldd --version | head -n 1)."
-echo "SQLite $(sqlite3 --version | cut -d ' ' -f 1). Load before the run:$(uptime | sed 's/.*average://')."
+load=$(uptime | sed 's/.*average://')
+echo "SQLite $(sqlite3 --version | cut -d ' ' -f 1). Load before the run:$load."
 echo
 "$programs/allocator_bench" "$@"
 "$programs/sqlite_bench" "$@"

@@ -178,8 +178,8 @@ class MemoryManager {
   [[nodiscard]] ClassIndex class_of(std::size_t offset) const noexcept {
     return chunk_map_[offset >> chunk_shift].load(std::memory_order_relaxed);
   }
-  /// The same for any block of the region, on slow paths: large objects have no entries in the map, because half a
-  /// megabyte of them would be resident in every process.
+  /// The same for any block of the region, on slow paths: large objects have no entries in the
+  /// map, because half a megabyte of them would be resident in every process.
   [[nodiscard]] ClassIndex code_of(const void* block) const noexcept {
     if (region_.large.contains(block)) return large_area_code;
     return class_of(

@@ -25,9 +25,9 @@ struct Magazine {
 };
 static_assert(sizeof(Magazine) == 16);
 
-/// What the hot path counts, in one word, so that an allocation costs one addition: the number of allocations since
-/// the last sample in the low 24 bits, and above them the requested bytes until the next one, negative. The word
-/// turns positive when a sample is due.
+/// What the hot path counts, in one word, so that an allocation costs one addition: the number of
+/// allocations since the last sample in the low 24 bits, and above them the requested bytes until
+/// the next one, negative. The word turns positive when a sample is due.
 struct Tally {
   static constexpr int count_bits = 24;
   [[nodiscard]] static constexpr std::int64_t fresh(std::int64_t interval) {

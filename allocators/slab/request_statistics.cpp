@@ -9,8 +9,8 @@ namespace {
 
 /// Eight steps per doubling above max_cached_bytes; the step's upper bound stands for it.
 constexpr std::size_t large_unit_of(std::size_t bytes) {
-  const auto doubling =
-      static_cast<std::size_t>(std::bit_width((bytes - 1) / max_cached_bytes)) - 1;
+  const std::size_t ratio = (bytes - 1) / max_cached_bytes;  // At least 1.
+  const auto doubling = static_cast<std::size_t>(std::bit_width(ratio | 1)) - 1;
   const std::size_t step = max_cached_bytes << doubling >> 3;
   return doubling * 8 + (bytes - 1 - (max_cached_bytes << doubling)) / step;
 }

@@ -49,8 +49,8 @@ class RequestStatistics {
   static constexpr std::size_t growth_unit(std::size_t bytes) {
     return (bytes + class_granule_bytes - 1) / class_granule_bytes;
   }
-  static constexpr std::size_t large_units =
-      8 * 22;  // 8 per doubling from 32 KiB to 2 GiB and more.
+  // Eight per doubling from 32 KiB to 2 GiB and more.
+  static constexpr std::size_t large_units = 8 * 22;
 
   std::array<std::atomic<std::uint64_t>, max_cached_bytes / unit_bytes + 1> weights_{};
   std::array<std::atomic<std::uint64_t>, max_slab_object_bytes / class_granule_bytes + 1> growth_{};

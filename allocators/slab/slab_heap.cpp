@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "allocators/slab/slot.h"
+
 namespace sqlitemem {
 
 ThreadCache no_cache;
@@ -21,76 +23,11 @@ constexpr std::uint32_t first_capacity(std::size_t object_bytes, std::uint32_t m
   return std::min(most, std::clamp<std::uint32_t>(by_size, 4, 14));
 }
 
-/// D. Knuth's multiplicative hashing, 6.4: near numbers land far apart.
+/// The finalizer of MurmurHash3 (A. Appleby): near numbers give unrelated ones.
 constexpr std::uint64_t scrambled(std::uint64_t number) {
-  return (number * 0x9E3779B97F4A7C15) >> 32;
-}
-
-/// The owner changes a slot's pointers between two of these; readers retry (a sequence lock with
-/// release stores).
-class SlotChange {
- public:
-  explicit SlotChange(CacheSlotCounters& counters) : counters_(counters) {
-    version_ = counters_.version.load(std::memory_order_relaxed);
-    counters_.version.store(version_ + 1, std::memory_order_relaxed);
-  }
-  ~SlotChange() { counters_.version.store(version_ + 2, std::memory_order_release); }
-  SlotChange(const SlotChange&) = delete;
-  SlotChange& operator=(const SlotChange&) = delete;
-
- private:
-  CacheSlotCounters& counters_;
-  std::uint32_t version_;
-};
-
-/// Single writer: a load and a store, never a locked instruction.
-template <class Counter>
-void bump(Counter& counter, std::uint64_t by = 1) noexcept {
-  counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_release);
-}
-
-void load_magazine(CacheSlot& slot, Magazine* magazine, std::uint32_t limit) noexcept {
-  void** lo = magazine->objects();
-  const std::uint32_t usable = std::max(std::min(magazine->capacity, limit), magazine->count);
-  slot.loaded.store(magazine, std::memory_order_release);
-  slot.lo.store(lo, std::memory_order_release);
-  slot.hi.store(lo + usable, std::memory_order_release);
-  slot.top.store(lo + magazine->count, std::memory_order_release);
-  magazine->count = 0;  // `top` counts now; and the word below lo equals no block.
-}
-
-void set_previous(CacheSlot& slot, CacheSlotCounters& counters, Magazine* magazine) noexcept {
-  slot.previous.store(magazine, std::memory_order_release);
-  counters.previous_count.store(magazine == nullptr ? 0 : magazine->count,
-                                std::memory_order_release);
-}
-
-Magazine* unload(CacheSlot& slot) noexcept {
-  Magazine* magazine = slot.loaded.load(std::memory_order_relaxed);
-  if (magazine != nullptr) {
-    magazine->count = static_cast<std::uint32_t>(slot.top.load(std::memory_order_relaxed) -
-                                                 slot.lo.load(std::memory_order_relaxed));
-  }
-  return magazine;
-}
-
-void swap_magazines(CacheSlot& slot, CacheSlotCounters& counters, std::uint32_t limit) noexcept {
-  const SlotChange change(counters);
-  Magazine* unloaded = unload(slot);
-  load_magazine(slot, slot.previous.load(std::memory_order_relaxed), limit);
-  set_previous(slot, counters, unloaded);
-}
-
-void* pop(CacheSlot& slot) noexcept {
-  void** top = slot.top.load(std::memory_order_relaxed) - 1;
-  slot.top.store(top, std::memory_order_relaxed);
-  return *top;
-}
-
-void push(CacheSlot& slot, void* block) noexcept {
-  void** top = slot.top.load(std::memory_order_relaxed);
-  *top = block;
-  slot.top.store(top + 1, std::memory_order_relaxed);
+  number = (number ^ number >> 33) * 0xFF51AFD7ED558CCD;
+  number = (number ^ number >> 33) * 0xC4CEB9FE1A85EC53;
+  return number ^ number >> 33;
 }
 
 }  // namespace
@@ -149,8 +86,8 @@ void SlabHeap::grow_magazines(ThreadCache& cache, ClassIndex index) const noexce
 
 std::uint32_t SlabHeap::capacity_for(const CacheSlotCounters& counters,
                                      const ClassHeap& heap) noexcept {
-  // A magazine holds at most 1/32 of the class's objects (or 16 KiB of small ones), so that what two
-  // of them per thread and a depot hold back stays small against what is live.
+  // A magazine holds at most 1/32 of the class's objects (or 16 KiB of small ones), so that what
+  // two of them per thread and a depot hold back stays small against what is live.
   const std::size_t object_bytes = heap.object_bytes();
   const std::uint64_t by_population = std::max<std::uint64_t>(
       {heap.objects_out() / 32, (object_bytes <= kib ? 16 : 8) * kib / object_bytes, 4});
@@ -323,64 +260,6 @@ void SlabHeap::release(ThreadCache*& cache, void* block, ClassIndex index,
     }
   }
   push(slot, block);
-}
-
-std::size_t SlabHeap::flush_slot(ThreadCache& cache, std::size_t index, BadBlocks& bad) noexcept {
-  CacheSlot& slot = cache.slots[index];
-  CacheSlotCounters& counters = cache.counters[index];
-  if (slot.loaded.load(std::memory_order_relaxed) == nullptr) return 0;
-  ClassHeap& heap = classes_[index];
-  const LockGuard guard(heap.lock);
-  const SlotChange change(counters);
-  std::size_t flushed = 0;
-  for (Magazine* magazine : {unload(slot), slot.previous.load(std::memory_order_relaxed)}) {
-    if (magazine == nullptr) continue;
-    heap.return_objects(backing_, magazine->objects(), magazine->count, bad);
-    bump(counters.given, magazine->count);
-    flushed += magazine->count;
-    backing_.metadata->release(magazine, Magazine::bytes_for(magazine->capacity));
-  }
-  slot.top.store(nullptr, std::memory_order_release);
-  slot.lo.store(nullptr, std::memory_order_release);
-  slot.hi.store(nullptr, std::memory_order_release);
-  slot.loaded.store(nullptr, std::memory_order_release);
-  set_previous(slot, counters, nullptr);
-  counters.target_capacity.store(0, std::memory_order_relaxed);
-  counters.visits = 0;
-  return flushed * heap.object_bytes();
-}
-
-std::size_t SlabHeap::flush(ThreadCache* cache, BadBlocks& bad) noexcept {
-  const std::uint32_t epoch = trim_epoch_.fetch_add(1, std::memory_order_relaxed) + 1;
-  std::size_t flushed = 0;
-  if (!is_placeholder(cache)) {
-    cache->trim_epoch.store(epoch, std::memory_order_relaxed);
-    for (std::size_t index = first_fixed_class; index < run_area_code; ++index)
-      flushed += flush_slot(*cache, index, bad);
-  }
-  for (std::size_t index = first_fixed_class; index < run_area_code; ++index) {
-    const LockGuard guard(classes_[index].lock);
-    flushed += classes_[index].reap(backing_, true, bad);
-  }
-  return flushed;
-}
-
-std::size_t SlabHeap::reap(BadBlocks& bad) noexcept {
-  std::size_t returned = 0;
-  for (std::size_t index = first_fixed_class; index < run_area_code; ++index) {
-    const LockGuard guard(classes_[index].lock);
-    returned += classes_[index].reap(backing_, false, bad);
-  }
-  return returned;
-}
-
-std::size_t SlabHeap::purge_slabs() noexcept {
-  std::size_t freed = 0;
-  for (std::size_t index = first_fixed_class; index < first_run_class; ++index) {
-    const LockGuard guard(classes_[index].lock);
-    freed += classes_[index].purge_slabs(backing_);
-  }
-  return freed;
 }
 
 void SlabHeap::reclassify_run(ClassIndex from, ClassIndex to, std::size_t request_bytes) noexcept {

@@ -175,7 +175,8 @@ CgroupMemory read_cgroup_memory(const std::string& root) {
   std::string shown;  // The group whose figures are taken.
   bool readable = false;
   for (std::string group = hierarchy->group == "/" ? "" : hierarchy->group;;) {
-    const std::string directory = root + hierarchy->mount + group;
+    std::string directory = root;
+    directory.append(hierarchy->mount).append(group);
     // Inside a container the own group may be mounted as the root: skip what is not there.
     const auto usage = number_in(directory + hierarchy->usage());
     const auto limit = limit_in(directory + hierarchy->limit());

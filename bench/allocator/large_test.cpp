@@ -52,7 +52,8 @@ double share(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
-/// Mean over further replacements, untimed: a single reading depends on how much happens to be live.
+/// Mean over further replacements, untimed: a single reading depends on how much happens to be
+/// live.
 double mean_fragmentation(const Subject& subject, LargeChurn& churn) {
   constexpr int readings = 200;
   double sum = 0;

@@ -66,7 +66,7 @@ std::string take_answers(std::string& output) {
   const std::size_t at = output.find(label);
   if (at == std::string::npos) return "";
   const std::size_t end = output.find('\n', at);
-  const std::string hash = output.substr(at + label.size(), end - at - label.size());
+  std::string hash = output.substr(at + label.size(), end - at - label.size());
   output.erase(at, end - at + 1);
   return hash;
 }
