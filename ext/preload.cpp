@@ -37,7 +37,11 @@ SQLITEMEM_EXPORT const sqlitemem::ext::CoreInterface* sqlitemem_core_v1() noexce
 }
 
 SQLITEMEM_EXPORT int sqlite3_initialize() {
-  const HostSqlite* sqlite = preload::real_sqlite(SQLITEMEM_CALLER);
+  const void* caller = SQLITEMEM_CALLER;
+  if (preload::straight_through.holds_for(caller)) [[likely]] {
+    return preload::straight_through.initialize.load(std::memory_order_relaxed)();
+  }
+  const HostSqlite* sqlite = preload::real_sqlite(caller);
   return sqlite == nullptr ? SQLITE_ERROR : preload::initialize(*sqlite);
 }
 

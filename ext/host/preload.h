@@ -1,6 +1,9 @@
 // What the interposed functions of the preload library do, apart from forwarding.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
+
 #include "ext/host/host_sqlite.h"
 
 namespace sqlitemem::ext::preload {
@@ -13,6 +16,19 @@ const HostSqlite* real_sqlite(const void* caller) noexcept;
 /// The program itself is linked with this SQLite: install before anything can use it. Starts
 /// nothing.
 void install_at_start(const void* function_of_sqlite) noexcept;
+
+/// The one interposed function that SQLite itself calls with every sqlite3_malloc(): while the SQLite we serve runs and
+/// has our tables, its own calls go straight on. `bytes` is 0 at any other time.
+struct StraightThrough {
+  std::atomic<std::uintptr_t> begin{0}, bytes{0};
+  std::atomic<int (*)()> initialize{nullptr};
+
+  [[nodiscard]] bool holds_for(const void* caller) const noexcept {
+    return reinterpret_cast<std::uintptr_t>(caller) - begin.load(std::memory_order_relaxed) <
+           bytes.load(std::memory_order_acquire);
+  }
+};
+extern constinit StraightThrough straight_through;
 
 /// sqlite3_initialize(), with our heap installed before and our tables registered after.
 int initialize(const HostSqlite& sqlite) noexcept;

@@ -28,6 +28,7 @@ constinit std::atomic<bool> is_registered{false};
 // that SQLite reads later.
 void sqlite_starts() noexcept {
   is_registered.store(false, std::memory_order_release);
+  straight_through.bytes.store(0, std::memory_order_release);
   const HostSqlite* sqlite = served.load(std::memory_order_acquire);
   if (!heap_hook_is_forwarding() || memory_accounting() == Accounting::sqlite || sqlite == nullptr)
     return;
@@ -70,9 +71,14 @@ void install_once(const HostSqlite& sqlite) noexcept {
 void register_tables(const HostSqlite& sqlite) noexcept {
   if (is_registered.exchange(true) || sqlite.auto_extension == nullptr) return;
   sqlite.auto_extension(new_connection_hook());
+  straight_through.initialize.store(sqlite.initialize);
+  straight_through.begin.store(sqlite.begin);
+  straight_through.bytes.store(sqlite.end - sqlite.begin, std::memory_order_release);
 }
 
 }  // namespace
+
+constinit StraightThrough straight_through;
 
 void install_at_start(const void* function_of_sqlite) noexcept {
   if (const HostSqlite* sqlite = real_sqlite(function_of_sqlite)) install_once(*sqlite);
