@@ -17,7 +17,8 @@ const HostSqlite* real_sqlite(const void* caller) noexcept;
 /// nothing.
 void install_at_start(const void* function_of_sqlite) noexcept;
 
-/// The one interposed function that SQLite itself calls with every sqlite3_malloc(): while the SQLite we serve runs and
+/// The one interposed function that SQLite itself calls with every sqlite3_malloc(): while the
+/// SQLite we serve runs and
 /// has our tables, its own calls go straight on. `bytes` is 0 at any other time.
 struct StraightThrough {
   std::atomic<std::uintptr_t> begin{0}, bytes{0};
