@@ -17,6 +17,9 @@ endif()
 add_executable(sqlitemem_tests ${SQLITEMEM_TEST_SOURCES})
 target_link_libraries(sqlitemem_tests PRIVATE
   sqlitemem_allocators ${SQLITEMEM_TEST_LIBRARIES} Catch2::Catch2 SQLite::SQLite3 ${CMAKE_DL_LIBS})
+# Catch2 2 is one header of 18,000 lines: read once, the tests build in half the time.
+target_precompile_headers(sqlitemem_tests PRIVATE support/catch.h)
+set_source_files_properties(main.cpp PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
 target_compile_definitions(sqlitemem_tests PRIVATE
   SQLITEMEM_BUILD_DIR="${PROJECT_BINARY_DIR}" SQLITEMEM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 foreach(artefact sqlitemem sqlitemem_preload sqlitemem_embedded)
