@@ -242,6 +242,12 @@ int register_connection(sqlite3* db) {
                                     connection_id, nullptr, nullptr, connection_closed);
 }
 
+void forget_connection(sqlite3* db) noexcept {
+  // Taking the function away calls its destructor.
+  sqlite3_create_function_v2(db, "sqlitemem_connection_id", 0, SQLITE_UTF8, nullptr, nullptr,
+                             nullptr, nullptr, nullptr);
+}
+
 bool is_registered(sqlite3* db) noexcept {
   const LockGuard guard(registry().lock);
   return std::any_of(registry().entries.begin(), registry().entries.end(),

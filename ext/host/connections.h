@@ -29,6 +29,8 @@ struct ConnectionSnapshot {
 /// thread. SQLITE_OK, or the code that registering the close callback gave.
 int register_connection(sqlite3* db);
 bool is_registered(sqlite3* db) noexcept;
+/// Undoes register_connection(). Needs no memory.
+void forget_connection(sqlite3* db) noexcept;
 
 /// All open connections, by id. `caller`: the connection that is asking (read without a lock: we
 /// are inside it), or nullptr. Never blocks on another connection.

@@ -68,7 +68,9 @@ int fail(char** error, int rc, const std::string& text) {
 int register_on(sqlite3* db) {
   if (is_registered(db)) return SQLITE_OK;
   if (const int rc = register_connection(db); rc != SQLITE_OK) return rc;
-  return register_sql(db);
+  const int rc = register_sql(db);
+  if (rc != SQLITE_OK) forget_connection(db);  // Registered means that it has everything.
+  return rc;
 }
 
 void log_environment_problems() {
