@@ -7,7 +7,7 @@ WERROR ?= $(if $(CI),ON,OFF)
 # What a fresh Debian 12 lacks. Only these are installed, and only where they are missing.
 PACKAGES := \
   g++ clang clang-tidy clang-format cmake ninja-build ccache pkg-config git \
-  libsqlite3-dev libfmt-dev catch2 libbenchmark-dev \
+  libsqlite3-dev zlib1g-dev libfmt-dev catch2 libbenchmark-dev \
   sqlite3 python3 valgrind \
   libjemalloc2 libmimalloc2.0 libtcmalloc-minimal4 \
   unicode-data bzip2 xz-utils
