@@ -148,10 +148,11 @@ TEST_CASE("Connections: threads may open, use and close while others look",
   constexpr int users = 3, rounds = 40, looks = 40;
   std::atomic<int> looked{0};
   std::atomic<int> left{users};
+  std::atomic<std::uint64_t> seen{0};  // The highest number that a look found.
   std::vector<std::thread> threads;
   for (int i = 0; i < users; ++i) {
     threads.emplace_back([&] {
-      for (int round = 0; round < rounds || looked < looks; ++round) {
+      for (int round = 0; round < rounds || looked < looks || seen == 0; ++round) {
         sqlite3* db = nullptr;
         sqlite3_open_v2(":memory:", &db, default_flags | SQLITE_OPEN_FULLMUTEX, nullptr);
         sqlite3_exec(db, "CREATE TABLE t(x); INSERT INTO t VALUES(1); SELECT * FROM t;", nullptr,
@@ -161,10 +162,9 @@ TEST_CASE("Connections: threads may open, use and close while others look",
       --left;
     });
   }
-  std::uint64_t seen = 0;
   while (left > 0) {
     for (const auto& shown : snapshot_connections(nullptr))
-      seen = std::max(seen, shown.connection_id);
+      seen = std::max<std::uint64_t>(seen, shown.connection_id);
     release_connection_memory(nullptr);
     ++looked;
   }

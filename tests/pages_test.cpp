@@ -240,7 +240,7 @@ TEST_CASE("Region: smaller sizes are tried when address space is short", "[pages
   CHECK(region.base() == nullptr);
 }
 
-TEST_CASE("Region: the address space left follows RLIMIT_AS", "[pages]") {
+TEST_CASE("Region: the address space left follows RLIMIT_AS", "[pages][no_tsan]") {
   rlimit before{};
   REQUIRE(::getrlimit(RLIMIT_AS, &before) == 0);
   if (before.rlim_cur == RLIM_INFINITY) CHECK(address_space_left() == SIZE_MAX);

@@ -86,11 +86,11 @@ void SlabHeap::grow_magazines(ThreadCache& cache, ClassIndex index) const noexce
 
 std::uint32_t SlabHeap::capacity_for(const CacheSlotCounters& counters,
                                      const ClassHeap& heap) noexcept {
-  // A magazine holds at most 1/32 of the class's objects (or 16 KiB of small ones), so that what
+  // A magazine holds at most 1/32 of the class's objects (or 32 KiB of small ones), so that what
   // two of them per thread and a depot hold back stays small against what is live.
   const std::size_t object_bytes = heap.object_bytes();
   const std::uint64_t by_population = std::max<std::uint64_t>(
-      {heap.objects_out() / 32, (object_bytes <= kib ? 16 : 8) * kib / object_bytes, 4});
+      {heap.objects_out() / 32, (object_bytes <= kib ? 32 : 8) * kib / object_bytes, 4});
   return static_cast<std::uint32_t>(std::min<std::uint64_t>(
       counters.target_capacity.load(std::memory_order_relaxed), by_population));
 }

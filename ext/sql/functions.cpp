@@ -64,6 +64,13 @@ std::int64_t collection_level(int count, sqlite3_value** arguments) {
       "memory) or 3 (also merge free regions)");
 }
 
+/// What went back to the system is what is no longer resident: pages that were only set aside, and
+/// never touched, are given up by a collection as well, and free nothing.
+std::uint64_t resident_heap_bytes() {
+  const ResidentBytes resident = process_heap().resident();
+  return resident.slabs + resident.runs + resident.large;
+}
+
 std::optional<std::uint64_t> collect(sqlite3* db, std::int64_t level) {
   if (!heap_is_ours()) {
     const auto before = library_bytes(db);
@@ -72,13 +79,11 @@ std::optional<std::uint64_t> collect(sqlite3* db, std::int64_t level) {
     if (!before || !after) return std::nullopt;
     return at_least_zero(*before, *after);
   }
-  // Freed caches may go back to the system at once: that shows in the bytes held.
-  const std::uint64_t held_bytes = process_heap().totals().held_bytes;
+  const std::uint64_t before = resident_heap_bytes();
   release_connection_memory(db);
-  std::uint64_t released = at_least_zero(held_bytes, process_heap().totals().held_bytes);
-  if (level >= 2) released += heap_collect().released();
-  if (level >= 3) released += process_heap().coalesce_all();
-  return released;
+  if (level >= 2) heap_collect();
+  if (level >= 3) process_heap().coalesce_all();
+  return at_least_zero(before, resident_heap_bytes());
 }
 
 std::string describe(const Violation& broken) {
@@ -108,7 +113,12 @@ void force_garbage_collection(sqlite3_context* context, int count, sqlite3_value
 }
 
 void coalesce_all(sqlite3_context* context, int, sqlite3_value**) {
-  answer(context, "coalesce_all", [] { return our_heap().coalesce_all(); });
+  answer(context, "coalesce_all", [] {
+    our_heap();
+    const std::uint64_t before = resident_heap_bytes();
+    process_heap().coalesce_all();
+    return at_least_zero(before, resident_heap_bytes());
+  });
 }
 
 void memory_snapshot(sqlite3_context* context, int count, sqlite3_value** arguments) {

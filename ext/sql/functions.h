@@ -37,15 +37,14 @@ inline constexpr auto functions = std::to_array<Function>({
     {"sqlitemem_version", 0, 0, function_bodies::sqlitemem_version, "",
      "The version of sqlitemem."},
     {"force_garbage_collection", 0, 1, function_bodies::force_garbage_collection, "[level]",
-     "Releases memory, and returns the bytes given back to the operating system. Level 1: the page "
-     "caches of idle connections (busy ones are skipped). Level 2: also magazines, empty slabs and "
-     "free pages. Level 3, the default: also merges free regions. In observing mode only the "
-     "caches "
-     "are released, and the bytes are those that SQLite gave back; NULL if SQLite does not count."},
+     "Releases memory, and returns by how many bytes the heap's resident memory fell. Level 1: "
+     "the page caches of idle connections (busy ones are skipped). Level 2: also magazines, empty "
+     "slabs and free pages. Level 3, the default: also merges free regions. In observing mode only "
+     "the caches are released, and the bytes are those that SQLite gave back; NULL if SQLite does "
+     "not count."},
     {"coalesce_all", 0, 0, function_bodies::coalesce_all, "",
      "Merges free regions of large objects and page runs, returns them to the operating system, "
-     "and "
-     "says how many bytes that were. Not in observing mode."},
+     "and says by how many bytes resident memory fell. Not in observing mode."},
     {"memory_snapshot", 0, 1, function_bodies::memory_snapshot, "[label]",
      "Remembers what every component holds now; returns the id for memory_diff(a, b)."},
     {"reset_memory_stats", 0, 0, function_bodies::reset_memory_stats, "",
