@@ -42,7 +42,10 @@ SQLITEMEM_EXPORT int sqlite3_initialize() {
     return preload::straight_through.initialize.load(std::memory_order_relaxed)();
   }
   const HostSqlite* sqlite = preload::real_sqlite(caller);
-  return sqlite == nullptr ? SQLITE_ERROR : preload::initialize(*sqlite);
+  if (sqlite == nullptr) return SQLITE_ERROR;
+  const bool is_within =
+      reinterpret_cast<std::uintptr_t>(caller) - sqlite->begin < sqlite->end - sqlite->begin;
+  return is_within ? preload::initialize_from_within(*sqlite) : preload::initialize(*sqlite);
 }
 
 SQLITEMEM_EXPORT int sqlite3_open(const char* file, sqlite3** db) {

@@ -165,6 +165,24 @@ TEST_CASE("Heap hook: when the region is full the previous allocator lends, and 
   CHECK(lent_blocks().bytes == 0);
 }
 
+TEST_CASE("Heap hook: a full region does not lift the memory limit", "[hook]") {
+  ::setenv("SQLITEMEM_REGION_SIZE", "16MB", 1);
+  const sqlite3_mem_methods& hook = started_hook();
+  REQUIRE(set_option("memory_limit", "20MB", OptionSource::api).result == SetResult::ok);
+  std::vector<void*> blocks;
+  std::size_t bytes = 0;
+  while (void* block = hook.xMalloc(1000000)) {
+    blocks.push_back(block);
+    bytes += 1000000;
+    REQUIRE(bytes < 100000000);
+  }
+  CHECK(lent_blocks().objects > 0);
+  CHECK(bytes > 15000000);
+  CHECK(bytes <= 20 * mib);
+  for (void* block : blocks) hook.xFree(block);
+  CHECK(Previous::live.empty());
+}
+
 TEST_CASE(
     "Heap hook: a double free is logged with address, size and rule, and the program may go on",
     "[hook]") {

@@ -233,6 +233,18 @@ TEST_CASE("LargeObjects: the limit refuses, and free dirty memory makes room", "
   CHECK_FALSE(heap.objects.find_violation());
 }
 
+TEST_CASE("LargeObjects: a request that the limit refuses is no hit", "[large]") {
+  LargeHeap heap;
+  void* const whole = heap.objects.allocate(8 * mib);
+  heap.objects.release(whole);
+  heap.objects.purge(0, 0);
+  heap.budget.set_limit(4 * mib);
+  for (int i = 0; i < 3; ++i) CHECK(heap.objects.allocate(8 * mib) == nullptr);
+  CHECK(heap.objects.allocate(mib) != nullptr);
+  CHECK(heap.objects.totals().allocations == 2);
+  CHECK(heap.objects.totals().free_list_hits == 1);
+}
+
 TEST_CASE("LargeObjects: steady churn keeps fragmentation low and memory warm", "[large]") {
   LargeHeap heap(gib);
   std::mt19937 random(1);

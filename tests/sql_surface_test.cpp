@@ -306,6 +306,19 @@ TEST_CASE("sql: procedures do what they say", "[sql]") {
   CHECK(surface.value("SELECT coalesce(NULL, 5)") == "5");
 }
 
+TEST_CASE("sql: a memory limit that could not be taken back is refused", "[sql][config]") {
+  Surface surface;
+  REQUIRE(surface.error("CREATE TABLE t AS SELECT zeroblob(3000000) AS x") == "");
+  for (const char* limit : {"1", "64kB", "2MB"}) {
+    CHECK_THAT(surface.error(std::string("UPDATE memory_config SET setting = '") + limit +
+                             "' WHERE name = 'memory_limit'"),
+               Catch::Contains("leaves no room"));
+    CHECK(surface.value("SELECT setting FROM memory_config WHERE name = 'memory_limit'") == "0");
+  }
+  CHECK(surface.error("UPDATE memory_config SET setting = '64MB' WHERE name = 'memory_limit'") ==
+        "");
+}
+
 /// From /proc/self/smaps_rollup, which counts each page when it is asked.
 std::int64_t resident_bytes_of_process() {
   std::ifstream file("/proc/self/smaps_rollup");

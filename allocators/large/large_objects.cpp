@@ -89,6 +89,7 @@ std::size_t LargeObjects::usable_bytes(const void* object) const noexcept {
 
 LargeRegion* LargeObjects::take(std::uint32_t pages, std::uint32_t alignment_pages) noexcept {
   if (!map_.reserve_nodes(3)) return nullptr;  // One to extend, two to carve.
+  const std::byte* const frontier = map_.area().frontier();
   const Place place =
       find_or_extend({.pages = pages,
                       .alignment_pages = alignment_pages,
@@ -96,15 +97,13 @@ LargeRegion* LargeObjects::take(std::uint32_t pages, std::uint32_t alignment_pag
   if (place.region == nullptr) return nullptr;
   reuse_dirty_memory(place, pages);
   if (!charge(map_.clean_pages(place, pages), place.region)) return nullptr;
+  if (map_.area().frontier() == frontier) ++counters_.free_list_hits;
   return &map_.carve(place, pages, coarse_clock_ns());
 }
 
 Place LargeObjects::find_or_extend(const PlaceRequest& request) noexcept {
   const Place place = map_.free_regions().find(request);
-  if (place.region != nullptr) {
-    ++counters_.free_list_hits;
-    return place;
-  }
+  if (place.region != nullptr) return place;
   // Whatever is free at the end of the area is used up first.
   const LargeRegion* const last = map_.last();
   const std::uint32_t tail = last != nullptr && !last->is_live ? last->pages : 0;

@@ -53,6 +53,12 @@ bool MemoryManager::fits_live_limit(std::size_t bytes, std::size_t& max_batch) n
   return true;
 }
 
+bool MemoryManager::fits_limits(std::uint64_t bytes) noexcept {
+  if (budget_.held_bytes() + bytes > budget_.limit()) return false;
+  const std::uint64_t limit = live_limit_.load(std::memory_order_relaxed);
+  return limit == 0 || live_bytes() + bytes <= limit;
+}
+
 void MemoryManager::raise_peak() noexcept {
   const SlabHeap::LiveTotals slabs = slabs_.live();
   const std::uint64_t bytes =

@@ -137,6 +137,8 @@ class MemoryManager {
   void apply_config() noexcept;  ///< Re-reads the runtime options.
   /// A second, softer ceiling on live_bytes, SQLite's hard_heap_limit: 0 for none. Checked when
   /// pages are taken.
+  /// Whether `bytes` beyond what the heap has would keep memory_limit and the live limit.
+  [[nodiscard]] bool fits_limits(std::uint64_t bytes) noexcept;
   void set_live_limit(std::uint64_t bytes) noexcept {
     live_limit_.store(bytes, std::memory_order_relaxed);
   }

@@ -40,6 +40,10 @@ bool is_ours(const void* block) noexcept {
 /// Our region is full (which is not the limit): the previous allocator lends a block.
 void* borrow(std::size_t bytes) noexcept {
   if (previous.xMalloc == nullptr || bytes > max_int_bytes) return nullptr;
+  // What is lent counts against the limits like what is ours.
+  const auto lent = static_cast<std::uint64_t>(
+      std::max<std::int64_t>(0, lent_bytes.load(std::memory_order_relaxed)));
+  if (!process_heap().fits_limits(lent + bytes)) return nullptr;
   void* block = previous.xMalloc(static_cast<int>(bytes));
   if (block != nullptr) count_lent(previous.xSize(block), 1);
   return block;

@@ -17,9 +17,9 @@ const HostSqlite* real_sqlite(const void* caller) noexcept;
 /// nothing.
 void install_at_start(const void* function_of_sqlite) noexcept;
 
-/// The one interposed function that SQLite itself calls with every sqlite3_malloc(): while the
-/// SQLite we serve runs and
-/// has our tables, its own calls go straight on. `bytes` is 0 at any other time.
+/// The one interposed function that SQLite itself calls with every sqlite3_malloc(), also while it
+/// starts and holds its own mutexes: once our heap is installed, the calls of the SQLite that we
+/// serve go straight on. `bytes` is 0 before.
 struct StraightThrough {
   std::atomic<std::uintptr_t> begin{0}, bytes{0};
   std::atomic<int (*)()> initialize{nullptr};
@@ -31,8 +31,11 @@ struct StraightThrough {
 };
 extern constinit StraightThrough straight_through;
 
-/// sqlite3_initialize(), with our heap installed before and our tables registered after.
+/// sqlite3_initialize() for a program, with our heap installed before and our tables registered
+/// after.
 int initialize(const HostSqlite& sqlite) noexcept;
+/// The same for a call from inside that SQLite, which may hold its mutexes: registers nothing.
+int initialize_from_within(const HostSqlite& sqlite) noexcept;
 
 /// sqlite3_config() was called with up to three words of arguments.
 int configure(const HostSqlite& sqlite, int option, void* first, void* second,

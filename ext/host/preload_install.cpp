@@ -17,18 +17,14 @@ namespace {
 constinit Lock install_lock;
 constinit std::atomic<bool> is_tried{false};
 constinit std::atomic<const HostSqlite*> served{nullptr};
-// Whether sqlite3_auto_extension() was called since SQLite last started, also if it failed: it must
-// not be tried again from a place where SQLite holds its main mutex.
+// Whether our tables are registered since SQLite last started.
+constinit Lock register_lock;
 constinit std::atomic<bool> is_registered{false};
-
-// sqlite3_initialize() calls itself through the interposed name, under SQLite's own mutexes.
-[[gnu::tls_model("initial-exec")]] constinit thread_local bool is_inside = false;
 
 // A restart forgets auto-extensions. Called by xInit: must not call SQLite, but for the setting
 // that SQLite reads later.
 void sqlite_starts() noexcept {
   is_registered.store(false, std::memory_order_release);
-  straight_through.bytes.store(0, std::memory_order_release);
   const HostSqlite* sqlite = served.load(std::memory_order_acquire);
   if (!heap_hook_is_forwarding() || memory_accounting() == Accounting::sqlite || sqlite == nullptr)
     return;
@@ -64,16 +60,20 @@ void install_once(const HostSqlite& sqlite) noexcept {
     install(sqlite);
   } catch (...) {  // No memory for a sentence. SQLite goes on, with or without us.
   }
-  is_tried.store(true, std::memory_order_release);
-}
-
-/// Requires: SQLite is initialised and no mutex of it is held by this thread.
-void register_tables(const HostSqlite& sqlite) noexcept {
-  if (is_registered.exchange(true) || sqlite.auto_extension == nullptr) return;
-  sqlite.auto_extension(new_connection_hook());
   straight_through.initialize.store(sqlite.initialize);
   straight_through.begin.store(sqlite.begin);
   straight_through.bytes.store(sqlite.end - sqlite.begin, std::memory_order_release);
+  is_tried.store(true, std::memory_order_release);
+}
+
+/// Requires: SQLite is initialised and no mutex of it is held by this thread. When it returns,
+/// every connection opened from now on gets our tables, whichever thread was first.
+void register_tables(const HostSqlite& sqlite) noexcept {
+  if (is_registered.load(std::memory_order_acquire) || sqlite.auto_extension == nullptr) return;
+  const LockGuard guard(register_lock);
+  if (is_registered.load(std::memory_order_relaxed)) return;
+  const bool is_done = sqlite.auto_extension(new_connection_hook()) == SQLITE_OK;
+  is_registered.store(is_done, std::memory_order_release);
 }
 
 }  // namespace
@@ -89,12 +89,14 @@ int initialize(const HostSqlite& sqlite) noexcept {
     install_once(sqlite);
     if (!is_served(sqlite)) return sqlite.initialize();  // Another SQLite: none of our business.
   }
-  if (is_registered.load(std::memory_order_acquire) || is_inside) return sqlite.initialize();
-  is_inside = true;
   const int rc = sqlite.initialize();
   if (rc == SQLITE_OK) register_tables(sqlite);
-  is_inside = false;
   return rc;
+}
+
+int initialize_from_within(const HostSqlite& sqlite) noexcept {
+  install_once(sqlite);
+  return sqlite.initialize();
 }
 
 int configure(const HostSqlite& sqlite, int option, void* first, void* second,

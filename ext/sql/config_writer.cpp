@@ -1,13 +1,46 @@
 // UPDATE memory_config: one column may change, and it goes through set_option().
 #include "ext/sql/config_writer.h"
+
+#include <fmt/format.h>
+
+#include "allocators/config.h"
+#include "allocators/manager/process_heap.h"
+#include "ext/host/mode.h"
 SQLITE_EXTENSION_INIT3
 
 namespace sqlitemem::ext {
 
 using Row = stats::MemoryConfigRow;
 
+/// For parsing and running the UPDATE that raises the limit again.
+constexpr std::uint64_t least_headroom_bytes = 256 * kib;
+
+namespace {
+
+/// A limit below what is held now would leave no memory for the statement that takes it back.
+void require_room_below(std::int64_t limit) {
+  if (limit == 0 || !heap_is_ours()) return;
+  const std::uint64_t held = process_heap().totals().held_bytes;
+  if (static_cast<std::uint64_t>(limit) >= held + least_headroom_bytes) return;
+  throw CodedRefusal(SQLITE_CONSTRAINT,
+                     fmt::format("memory_limit = {} leaves no room: {} bytes are held now, and {} "
+                                 "more are needed to go on; force_garbage_collection() may help",
+                                 limit, held, least_headroom_bytes));
+}
+
+}  // namespace
+
 std::string set_option_from_sql(std::string_view name, std::string_view text) {
+  const std::int64_t limit_before = option(&Config::memory_limit);
   SetOutcome outcome = set_option(name, text, OptionSource::sql);
+  if (outcome.result == SetResult::ok && name == "memory_limit") {
+    try {
+      require_room_below(option(&Config::memory_limit));
+    } catch (...) {
+      set_option(name, std::to_string(limit_before), OptionSource::sql);
+      throw;
+    }
+  }
   switch (outcome.result) {
     case SetResult::ok:
       return {};

@@ -38,6 +38,16 @@ check(one(other, "SELECT setting FROM memory_config WHERE name = 'memory_limit'"
 """, preload=True)
 
 
+def a_shutdown_and_a_new_start_do_not_hang():
+    run("""
+for round in range(3):
+    db = connect(load=False); check(mode(db).startswith("managed"), mode(db))
+    fill(db); db.close()
+    check(ctypes.CDLL("libsqlite3.so.0").sqlite3_shutdown() == 0)
+db = connect(load=False); check(one(db, "SELECT count(*) FROM connection_memory()") == 1)
+""", preload=True)
+
+
 def answers_are_those_of_stock():
     code = QUESTIONS + """
 db = connect(load=False); before = status(USED)[0], status(MALLOC_COUNT)[0]
@@ -165,4 +175,4 @@ check(one(db, "SELECT count(*) FROM connection_memory()") == 1)
 main([it_is_managed_from_the_first_connection, loading_the_extension_too_finds_the_one_core,
       answers_are_those_of_stock, marks_start_again_one_by_one, memstatus_on_leaves_it_to_sqlite,
       the_hard_limit_holds, the_soft_limit_gives_memory_back, release_memory_releases,
-      threads_and_forks_go_on])
+      threads_and_forks_go_on, a_shutdown_and_a_new_start_do_not_hang])
