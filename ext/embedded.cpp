@@ -3,7 +3,7 @@
 
 // The functions of sqlite3ext.h are macros; this library is linked with SQLite and calls it
 // directly.
-#define SQLITE_CORE 1
+#define SQLITE_CORE 1  // NOLINT(readability-identifier-naming): the name is SQLite's.
 #include <sqlite3ext.h>
 
 #include <string>

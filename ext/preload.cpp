@@ -3,7 +3,7 @@
 #include <cstdarg>
 
 // The functions of sqlite3ext.h are macros, which would rename what is defined here.
-#define SQLITE_CORE 1
+#define SQLITE_CORE 1  // NOLINT(readability-identifier-naming): the name is SQLite's.
 #include <sqlite3ext.h>
 
 #include "ext/host/core.h"
