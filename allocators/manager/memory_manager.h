@@ -106,8 +106,9 @@ class MemoryManager {
   /// True for an address inside the region; such a pointer must go to this heap, any other must
   /// not.
   [[nodiscard]] bool owns(const void* block) const noexcept { return region_.contains(block); }
-  /// Bytes the caller may use; what round_up() of the request was. 0 (and a corruption report) if
-  /// not a live block.
+  /// Bytes the caller may use; what round_up() of the request was. 0 (and a corruption report) for
+  /// an address outside live slabs, runs and large objects. A freed object whose slab is still
+  /// there is not noticed here: that would take a lookup on SQLite's every free.
   [[nodiscard]] std::size_t usable_bytes(const void* block) noexcept;
   /// The usable size that allocate(bytes) will give now: exactly, so that SQLite can skip a resize.
   [[nodiscard]] std::size_t round_up(std::size_t bytes) const noexcept;

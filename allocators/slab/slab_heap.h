@@ -30,7 +30,7 @@ class SlabHeap {
   [[nodiscard]] RequestStatistics& requests() noexcept { return requests_; }
 
   /// One block of `index`; `request_bytes` is what the caller asked. `max_batch` bounds what is
-  /// taken into the cache. nullptr: no memory. Replaces a placeholder in `cache` by a cache of this
+  /// taken into the cache. nullptr: no memory. Replaces &no_cache in `cache` by a cache of this
   /// thread's own.
   [[nodiscard]] void* allocate(ThreadCache*& cache, ClassIndex index, std::size_t request_bytes,
                                std::size_t max_batch) noexcept;
