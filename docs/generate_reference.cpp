@@ -60,9 +60,14 @@ std::string reference(const std::filesystem::path& source_directory) {
          "Generated from the descriptions in the code by `sqlitemem_reference docs/reference.md`: "
          "change them there.\n\n"
          "Every table is also a function: `name` and `name()` are the same, and arguments in "
-         "brackets may be left out. One query sees one snapshot. NULL means that a figure is not "
-         "measurable here; `memory_mode()` or a `note` column says why. `_bytes` are bytes, `_mb` "
-         "1024 * 1024 bytes, `_ratio` is 0 to 1, `_at` is ISO 8601 in UTC.\n\n"
+         "brackets may be left out. NULL means that a figure is not measurable here; "
+         "`memory_mode()` "
+         "or a `note` column says why. `_bytes` are bytes, `_mb` 1024 * 1024 bytes, `_ratio` is 0 "
+         "to 1, `_at` is ISO 8601 in UTC.\n\n"
+         "One statement sees one snapshot: every figure is read once, when the first table that "
+         "shows it is scanned, and all tables of that run of the statement show the same, however "
+         "they are joined and however slowly the rows are fetched. The next run, other statements, "
+         "and the functions below see the present; `memory_config` always shows what is set.\n\n"
          "## Tables\n\n" +
          stats::tables_manual() +
          "## Functions\n\n"

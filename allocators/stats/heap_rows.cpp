@@ -8,9 +8,9 @@ namespace sqlitemem::stats {
 
 std::vector<HeapStatsRow> HeapStatsRow::snapshot(Sources& sources, Arguments) {
   HeapStatsRow row;
-  MemoryManager* heap = sources.heap();
+  const HeapReading* heap = sources.reading().heap();
   if (heap == nullptr) return {row};
-  const HeapTotals totals = heap->totals();
+  const HeapTotals& totals = heap->figures.totals;
   row.live_bytes = totals.live_bytes;
   row.live_objects = totals.live_objects;
   row.peak_live_bytes = totals.peak_live_bytes;

@@ -1,10 +1,7 @@
 // Fills large_object_stats, large_objects and fragmentation_stats.
 #include "allocators/stats/large_rows.h"
 
-#include <malloc.h>
-
 #include <algorithm>
-#include <ctime>
 
 #include "allocators/base/bytes.h"
 #include "allocators/stats/heap_figures.h"
@@ -15,14 +12,6 @@ namespace sqlitemem::stats {
 namespace {
 
 using Bytes = std::optional<std::uint64_t>;
-
-/// The clock of LargeObjectInfo::allocated_at_ns.
-std::uint64_t coarse_now_ns() {
-  std::timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 FragmentationStatsRow compare(std::string_view component, Bytes wanted, Bytes held,
                               Bytes reclaimable, std::string_view note) {
@@ -49,20 +38,12 @@ Bytes wanted_before_rounding(const HeapFigures& figures) {
   return static_cast<std::uint64_t>(live * std::min(*requested, 1.0));
 }
 
-FragmentationStatsRow compare_c_library() {
-  Bytes wanted, held, reclaimable;
-#if defined(__GLIBC__) && (__GLIBC__ > 2 || (__GLIBC__ == 2 && __GLIBC_MINOR__ >= 33))
-  const struct mallinfo2 info = ::mallinfo2();
-  if (info.arena + info.hblkhd > 0) {
-    wanted = info.uordblks + info.hblkhd;
-    held = info.arena + info.hblkhd;
-    reclaimable = info.keepcost;
-  }
-#endif
-  return compare("c_library", wanted, held, reclaimable,
-                 held ? "mallinfo2: blocks in use against memory held by the C library's malloc; "
-                        "reclaimable is the free end of its main heap."
-                      : "The C library's malloc is not in use, or does not say.");
+FragmentationStatsRow compare_c_library(const CLibraryMemory& memory) {
+  return compare("c_library", memory.used_bytes, memory.held_bytes, memory.reclaimable_bytes,
+                 memory.held_bytes
+                     ? "mallinfo2: blocks in use against memory held by the C library's malloc; "
+                       "reclaimable is the free end of its main heap."
+                     : "The C library's malloc is not in use, or does not say.");
 }
 
 }  // namespace
@@ -76,9 +57,9 @@ std::string fragmentation_status(std::uint64_t wanted_bytes, std::uint64_t held_
 
 std::vector<LargeObjectStatsRow> LargeObjectStatsRow::snapshot(Sources& sources, Arguments) {
   LargeObjectStatsRow row;
-  MemoryManager* heap = sources.heap();
+  const HeapReading* heap = sources.reading().heap();
   if (heap == nullptr) return {row};
-  const LargeObjectTotals totals = heap->large();
+  const LargeObjectTotals& totals = heap->figures.large;
   row.allocations = totals.allocations;
   row.frees = totals.frees;
   row.live_objects = totals.live_objects;
@@ -109,16 +90,15 @@ std::vector<LargeObjectStatsRow> LargeObjectStatsRow::snapshot(Sources& sources,
 
 std::vector<LargeObjectsRow> LargeObjectsRow::snapshot(Sources& sources, Arguments) {
   std::vector<LargeObjectsRow> rows;
-  MemoryManager* heap = sources.heap();
+  const HeapReading* heap = sources.reading().heap();
   if (heap == nullptr) return rows;
-  const std::vector<LargeObjectInfo> objects = heap->large_objects();
-  const std::uint64_t now_ns = coarse_now_ns();
-  for (const LargeObjectInfo& object : objects) {
+  for (const LargeObjectInfo& object : heap->large_objects) {
     LargeObjectsRow row;
     row.object_id = object.object_id;
     row.size_bytes = object.size_bytes;
     row.mapped_bytes = object.mapped_bytes;
-    row.age_seconds = static_cast<double>(at_least_zero(now_ns, object.allocated_at_ns)) / 1e9;
+    row.age_seconds =
+        static_cast<double>(at_least_zero(heap->taken_at_ns, object.allocated_at_ns)) / 1e9;
     row.is_huge_page = object.is_huge_page;
     rows.push_back(row);
   }
@@ -128,17 +108,18 @@ std::vector<LargeObjectsRow> LargeObjectsRow::snapshot(Sources& sources, Argumen
 
 std::vector<FragmentationStatsRow> FragmentationStatsRow::snapshot(Sources& sources, Arguments) {
   std::vector<FragmentationStatsRow> rows;
-  MemoryManager* heap = sources.heap();
+  const HeapReading* heap = sources.reading().heap();
+  const ResidentReading& memory = sources.reading().resident();
   if (heap == nullptr) {
     for (const std::string_view component :
          {"rounding", "slabs", "page_runs", "large_objects", "heap", "resident"}) {
       rows.push_back(compare(component, {}, {}, {}, sources.heap_note()));
     }
-    rows.push_back(compare_c_library());
+    rows.push_back(compare_c_library(memory.c_library));
     return rows;
   }
-  const HeapFigures figures = read_heap(*heap);
-  const ResidentBytes resident = heap->resident();
+  const HeapFigures& figures = heap->figures;
+  const ResidentBytes& resident = memory.heap;
   const std::uint64_t live =
       figures.slab_live_bytes + figures.run_live_bytes + figures.large.live_bytes;
   rows.push_back(
@@ -156,7 +137,7 @@ std::vector<FragmentationStatsRow> FragmentationStatsRow::snapshot(Sources& sour
       {}, "All three together."));
   rows.push_back(compare("resident", live, resident.slabs + resident.runs + resident.large, {},
                          "Live bytes against the heap's resident pages, bookkeeping excluded."));
-  rows.push_back(compare_c_library());
+  rows.push_back(compare_c_library(memory.c_library));
   return rows;
 }
 

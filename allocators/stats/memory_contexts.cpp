@@ -88,8 +88,9 @@ void add_connections(Tree& tree, const std::vector<ConnectionMemoryRow>& connect
 
 std::vector<MemoryContextsRow> MemoryContextsRow::snapshot(Sources& sources, Arguments) {
   Tree tree;
-  if (MemoryManager* heap = sources.heap()) add_heap(tree, read_heap(*heap));
-  add_connections(tree, sources.connections());
+  Reading& reading = sources.reading();
+  if (const HeapReading* heap = reading.heap()) add_heap(tree, heap->figures);
+  add_connections(tree, reading.connections());
   return tree.finish();
 }
 

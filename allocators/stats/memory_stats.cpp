@@ -1,6 +1,4 @@
 // Fills memory_stats: the tiling of the resident set, then one block of rows per other source.
-#include <malloc.h>
-
 #include <algorithm>
 
 #include "allocators/base/bytes.h"
@@ -59,18 +57,9 @@ class Tiling {
   std::vector<MemoryStatsRow> rows_;
 };
 
-/// In use by the C library's malloc. Another malloc in its place answers 0: then nothing is known.
-Bytes c_library_bytes() {
-#if defined(__GLIBC__) && (__GLIBC__ > 2 || (__GLIBC__ == 2 && __GLIBC_MINOR__ >= 33))
-  const struct mallinfo2 info = ::mallinfo2();
-  const std::uint64_t bytes = info.uordblks + info.hblkhd;
-  if (bytes > 0) return bytes;
-#endif
-  return std::nullopt;
-}
-
 void append_resident(std::vector<MemoryStatsRow>& rows, Sources& sources,
-                     const HeapFigures* figures, const ProcessMemory& process) {
+                     const HeapFigures* figures, const ResidentReading& resident) {
+  const ProcessMemory& process = resident.process;
   if (!process.resident_bytes) {
     rows.push_back(
         make_row("unattributed", "rss", "process", std::nullopt, std::nullopt, process.problems));
@@ -80,15 +69,14 @@ void append_resident(std::vector<MemoryStatsRow>& rows, Sources& sources,
   parts.resident_bytes = *process.resident_bytes;
   parts.files = process.file_bytes;
   parts.shared = process.shared_bytes;
-  parts.c_library = c_library_bytes();
+  parts.c_library = resident.c_library.used_bytes;
   parts.heap_note = sources.heap_note();
   if (figures != nullptr) {
-    const ResidentBytes resident = sources.heap()->resident();
     parts.heap_is_known = true;
-    parts.slabs = resident.slabs;
-    parts.runs = resident.runs;
-    parts.large = resident.large;
-    parts.metadata = resident.metadata;
+    parts.slabs = resident.heap.slabs;
+    parts.runs = resident.heap.runs;
+    parts.large = resident.heap.large;
+    parts.metadata = resident.heap.metadata;
     parts.slab_live = figures->slab_live_bytes;
     parts.run_live = figures->run_live_bytes;
     parts.large_live = figures->large.live_bytes;
@@ -215,15 +203,14 @@ std::vector<MemoryStatsRow> tile_resident_set(const ResidentParts& parts) {
 
 std::vector<MemoryStatsRow> MemoryStatsRow::snapshot(Sources& sources, Arguments arguments) {
   std::vector<MemoryStatsRow> rows;
-  std::optional<HeapFigures> figures;
-  if (MemoryManager* heap = sources.heap()) figures = read_heap(*heap);
-  const HeapFigures* known = figures ? &*figures : nullptr;
-  const ProcessMemory process = read_process_memory(sources.file_root());
-  append_resident(rows, sources, known, process);
+  Reading& reading = sources.reading();
+  const HeapFigures* known = reading.heap() != nullptr ? &reading.heap()->figures : nullptr;
+  const ResidentReading& resident = reading.resident();
+  append_resident(rows, sources, known, resident);
   append_allocator(rows, known, sources.heap_note());
-  append_library(rows, sources.library());
-  append_connections(rows, sources.connections());
-  append_system(rows, process, read_cgroup_memory(sources.file_root()));
+  append_library(rows, reading.library());
+  append_connections(rows, reading.connections());
+  append_system(rows, resident.process, resident.group);
   if (const auto* only = std::get_if<std::string>(&arguments[0])) {
     std::erase_if(rows, [&](const MemoryStatsRow& row) {
       return row.component != *only && row.category != *only;

@@ -60,10 +60,10 @@ std::optional<std::string> suggestion_for(const RequestPattern& pattern, double 
 
 std::vector<SlabAllocatorStatsRow> SlabAllocatorStatsRow::snapshot(Sources& sources, Arguments) {
   std::vector<SlabAllocatorStatsRow> rows;
-  MemoryManager* heap = sources.heap();
+  const HeapReading* heap = sources.reading().heap();
   if (heap == nullptr) return rows;
   const std::optional<std::string> reset = statistics_reset_at();
-  for (const SizeClassTotals& from : heap->size_classes()) {
+  for (const SizeClassTotals& from : heap->figures.classes) {
     if (from.allocations == 0 && from.reserved_bytes == 0 && from.live_objects == 0) continue;
     SlabAllocatorStatsRow row;
     row.size_class = row.object_bytes = from.object_bytes;
@@ -99,9 +99,7 @@ std::vector<AllocationPatternsRow> AllocationPatternsRow::snapshot(Sources& sour
     throw Refusal(fmt::format("max_rows must be 0 or more, not {}", *max_rows));
   }
   std::vector<AllocationPatternsRow> rows;
-  MemoryManager* heap = sources.heap();
-  if (heap == nullptr) return rows;
-  std::vector<RequestPattern> patterns = heap->request_patterns();
+  std::vector<RequestPattern> patterns = sources.reading().request_patterns();
   std::ranges::sort(patterns, [](const RequestPattern& left, const RequestPattern& right) {
     return left.allocations != right.allocations ? left.allocations > right.allocations
                                                  : left.request_bytes < right.request_bytes;

@@ -96,13 +96,15 @@ Snapshot take_snapshot(Sources& sources, std::optional<std::string> label) {
   Snapshot snapshot;
   snapshot.label = std::move(label);
   snapshot.taken_at = iso8601(std::time(nullptr));
-  if (MemoryManager* heap = sources.heap()) add_heap_parts(snapshot, read_heap(*heap));
-  add_connection_parts(snapshot, sources.connections());
-  const LibraryFigures library = sources.library();
+  sources.forget();
+  Reading& reading = sources.reading();
+  if (const HeapReading* heap = reading.heap()) add_heap_parts(snapshot, heap->figures);
+  add_connection_parts(snapshot, reading.connections());
+  const LibraryFigures& library = reading.library();
   if (library.memory_used) {
     snapshot.parts.push_back({"SQLite: memory used", false, *library.memory_used, library.blocks});
   }
-  snapshot.resident_bytes = read_process_memory(sources.file_root()).resident_bytes;
+  snapshot.resident_bytes = reading.resident().process.resident_bytes;
   if (snapshot.resident_bytes) {
     snapshot.parts.push_back(
         {"process: resident set", false, *snapshot.resident_bytes, std::nullopt});

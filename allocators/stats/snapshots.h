@@ -28,7 +28,7 @@ struct Snapshot {
   std::vector<SnapshotPart> parts;
 };
 
-/// Reads everything that memory_diff can compare. `snapshot_id` is left 0.
+/// Reads everything that memory_diff can compare, anew. `snapshot_id` is left 0.
 Snapshot take_snapshot(Sources& sources, std::optional<std::string> label);
 
 /// The last snapshots of the process, 64 at most: the oldest goes first. Thread-safe.

@@ -1,27 +1,25 @@
 // Where the tables' figures come from: the seam between the core's statistics and their host.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "allocators/manager/memory_manager.h"
 #include "allocators/stats/connection_rows.h"
+#include "allocators/stats/library_figures.h"
+#include "allocators/stats/reading.h"
 
 namespace sqlitemem::stats {
 
-/// What the database library says of its own memory. nullopt: it does not count.
-struct LibraryFigures {
-  std::optional<std::uint64_t> memory_used, memory_peak, largest_request, blocks, blocks_peak;
-  std::optional<std::uint64_t> page_cache_overflow, page_cache_overflow_peak;
-  std::string note;  ///< Why figures are missing; empty if none is.
-};
-
-/// Asked once per snapshot. The extension's answers come from the process; tests give their own.
+/// Asked through reading(), so that all tables of one statement show the same figures. The
+/// extension's answers come from the process; tests give their own.
 class Sources {
  public:
+  Sources() = default;
   virtual ~Sources() = default;
+  Sources(const Sources&) noexcept {}  // A copy asks for itself.
+  Sources& operator=(const Sources&) noexcept { return forget(), *this; }
 
   /// nullptr: the database library's memory does not come from our heap.
   virtual MemoryManager* heap() = 0;
@@ -31,6 +29,17 @@ class Sources {
   virtual LibraryFigures library() = 0;
   /// Prefix of /proc and /sys: "" outside tests.
   virtual std::string file_root() = 0;
+
+  /// The answers, each asked for once.
+  Reading& reading() {
+    if (!reading_) reading_.emplace(*this);
+    return *reading_;
+  }
+  /// The next reading() asks anew.
+  void forget() { reading_.reset(); }
+
+ private:
+  std::optional<Reading> reading_;
 };
 
 }  // namespace sqlitemem::stats

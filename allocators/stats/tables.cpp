@@ -64,7 +64,7 @@ std::vector<MetricFamily> collect_metrics(Sources& sources) {
 }
 
 std::vector<ConnectionMemoryRow> ConnectionMemoryRow::snapshot(Sources& sources, Arguments) {
-  return sources.connections();
+  return sources.reading().connections();
 }
 
 std::vector<MemoryMetricsRow> MemoryMetricsRow::snapshot(Sources& sources, Arguments) {

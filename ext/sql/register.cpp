@@ -1,6 +1,8 @@
 // Registration from the two lists: tables.h's AllTables and functions.h's `functions`.
 #include "ext/sql/register.h"
 
+#include <memory>
+
 #include "allocators/stats/tables.h"
 #include "ext/sql/config_writer.h"
 #include "ext/sql/functions.h"
@@ -24,12 +26,16 @@ int create_functions(sqlite3* db, int& created) {
   return SQLITE_OK;
 }
 
+void drop_share(void* share) { delete static_cast<std::shared_ptr<StatementReadings>*>(share); }
+
+/// All tables of a connection share what its statements have read.
 int create_tables(sqlite3* db) {
+  const auto readings = std::make_shared<StatementReadings>(db);
   int rc = SQLITE_OK;
   stats::for_each_table([&]<class Row>(std::type_identity<Row>) {
     if (rc != SQLITE_OK) return;
     rc = sqlite3_create_module_v2(db, stats::table<Row>.name.data(), &StatsVtab<Row>::module,
-                                  nullptr, nullptr);
+                                  new std::shared_ptr(readings), drop_share);
   });
   return rc;
 }
@@ -54,7 +60,8 @@ int register_sql(sqlite3* db) {
   // Functions first: SQLite refuses to replace one while statements run, so that a second
   // registration at the wrong moment fails before it has changed anything.
   int rc = create_functions(db, created);
-  if (rc == SQLITE_OK) rc = create_tables(db);
+  const auto no_words = [](const char*) {};
+  if (rc == SQLITE_OK) rc = guarded(no_words, [&] { return create_tables(db); });
   if (rc != SQLITE_OK && created > 0) take_all_back(db);
   return rc;
 }

@@ -5,13 +5,14 @@
 #include <sqlite3ext.h>
 
 #include <array>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <vector>
 
 #include "allocators/stats/describe.h"
 #include "ext/sql/guarded.h"
-#include "ext/sql/live_sources.h"
+#include "ext/sql/statement_reading.h"
 SQLITE_EXTENSION_INIT3
 
 namespace sqlitemem::ext {
@@ -34,21 +35,24 @@ class StatsVtab {
   static constexpr std::size_t argument_count = description.arguments.size();
   static constexpr int key_bit = 1 << argument_count;  // In idxNum, behind the arguments' bits.
 
+  using Rows = std::shared_ptr<const std::vector<Row>>;
+
   struct Table : sqlite3_vtab {
-    sqlite3* db = nullptr;
+    std::shared_ptr<StatementReadings> readings;
     bool is_writing = false;
   };
-  /// Owns the snapshot taken by xFilter: one scan sees one instant, whatever runs meanwhile. Its
-  /// memory is operator new's, not the heap's that is being measured.
+  /// Shares the reading of the statement that opened it: all tables of one statement show the same
+  /// figures, however often they are scanned.
   struct Cursor : sqlite3_vtab_cursor {
-    std::vector<Row> rows;
+    std::shared_ptr<StatementReading> reading;
+    Rows rows;
     std::array<stats::ArgumentValue, argument_count> arguments;
     std::size_t at = 0;
   };
   static Table& self(sqlite3_vtab* base) { return *static_cast<Table*>(base); }
   static Cursor& self(sqlite3_vtab_cursor* base) { return *static_cast<Cursor*>(base); }
 
-  static int connect(sqlite3* db, void*, int, const char* const*, sqlite3_vtab** out,
+  static int connect(sqlite3* db, void* readings, int, const char* const*, sqlite3_vtab** out,
                      char** error) {
     const auto report = [&](const char* text) { *error = sqlite3_mprintf("%s", text); };
     return guarded(report, [&] {
@@ -57,7 +61,7 @@ class StatsVtab {
       // A view or trigger of an untrusted database must not change what concerns the process.
       if constexpr (Writable<Row>) sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
       auto* table = new Table{};
-      table->db = db;
+      table->readings = *static_cast<std::shared_ptr<StatementReadings>*>(readings);
       *out = table;
       return SQLITE_OK;
     });
@@ -104,12 +108,13 @@ class StatsVtab {
     }
   }
 
-  static int open(sqlite3_vtab*, sqlite3_vtab_cursor** out) {
-    return guarded([](const char*) {},
-                   [&] {
-                     *out = new Cursor{};
-                     return SQLITE_OK;
-                   });
+  static int open(sqlite3_vtab* base, sqlite3_vtab_cursor** out) {
+    return guarded_for(base, description.name, [&] {
+      auto cursor = std::make_unique<Cursor>();
+      cursor->reading = self(base).readings->of_running_statement();
+      *out = cursor.release();
+      return SQLITE_OK;
+    });
   }
   static int close(sqlite3_vtab_cursor* base) {
     delete &self(base);
@@ -128,12 +133,24 @@ class StatsVtab {
                          ": " + std::string(argument.doc));
   }
 
+  static Rows rows_for(const Cursor& cursor) {
+    const auto read = [&] {
+      return std::make_shared<const std::vector<Row>>(
+          Row::snapshot(cursor.reading->sources, cursor.arguments));
+    };
+    // What an UPDATE changes is no figure of the process: it is shown as it is.
+    if constexpr (Writable<Row> || argument_count > 0) return read();
+    std::shared_ptr<const void>& known = cursor.reading->rows[&description];
+    if (known == nullptr) known = read();
+    return std::static_pointer_cast<const std::vector<Row>>(known);
+  }
+
   static int filter(sqlite3_vtab_cursor* base, int given, const char*, int,
                     sqlite3_value** values) {
     Cursor& cursor = self(base);
     Table& table = self(base->pVtab);
     return guarded_for(base->pVtab, description.name, [&] {
-      cursor.rows.clear();
+      cursor.rows = nullptr;
       cursor.at = 0;
       std::size_t next_value = 0;
       for (std::size_t index = 0; index < argument_count; ++index) {
@@ -152,8 +169,7 @@ class StatsVtab {
           Writer<Row>::require_known(text_of(values[next_value]));
         }
       }
-      LiveSources sources(table.db);
-      cursor.rows = Row::snapshot(sources, cursor.arguments);
+      cursor.rows = rows_for(cursor);
       return SQLITE_OK;
     });
   }
@@ -162,7 +178,8 @@ class StatsVtab {
     return SQLITE_OK;
   }
   static int eof(sqlite3_vtab_cursor* base) {
-    return self(base).at >= self(base).rows.size() ? 1 : 0;
+    const Cursor& cursor = self(base);
+    return cursor.rows == nullptr || cursor.at >= cursor.rows->size() ? 1 : 0;
   }
   static int rowid(sqlite3_vtab_cursor* base, sqlite3_int64* out) {
     *out = static_cast<sqlite3_int64>(self(base).at) + 1;
@@ -174,7 +191,7 @@ class StatsVtab {
     // An UPDATE asks for the columns it leaves alone: no value says so to xUpdate.
     if (Writable<Row> && sqlite3_vtab_nochange(context) != 0) return SQLITE_OK;
     if (index < column_count) {
-      stats::with_value(cursor.rows[cursor.at], description.columns[index],
+      stats::with_value((*cursor.rows)[cursor.at], description.columns[index],
                         [&](const auto& value) { set_result(context, value); });
     } else if (const auto& given = cursor.arguments.begin()[index - column_count];
                const auto* integer = std::get_if<std::int64_t>(&given)) {

@@ -23,11 +23,12 @@ struct FakeSources : stats::Sources {
   std::string file_root() override { return the_root; }
 };
 
-/// `Row`'s rows with the arguments given from the left.
+/// `Row`'s rows with the arguments given from the left, from a reading of their own.
 template <class Row>
 std::vector<Row> rows_of(stats::Sources& sources, std::vector<stats::ArgumentValue> given = {}) {
   std::array<stats::ArgumentValue, stats::table<Row>.arguments.size()> arguments{};
   std::move(given.begin(), given.end(), arguments.begin());
+  sources.forget();
   return Row::snapshot(sources, arguments);
 }
 

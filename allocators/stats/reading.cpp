@@ -1,0 +1,81 @@
+// Asks the sources, each part at most once.
+#include "allocators/stats/reading.h"
+
+#include <malloc.h>
+
+#include <ctime>
+
+#include "allocators/stats/sources.h"
+
+namespace sqlitemem::stats {
+namespace {
+
+/// The clock of LargeObjectInfo::allocated_at_ns.
+std::uint64_t coarse_now_ns() {
+  std::timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+         static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+}  // namespace
+
+CLibraryMemory read_c_library_memory() {
+  CLibraryMemory memory;
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || (__GLIBC__ == 2 && __GLIBC_MINOR__ >= 33))
+  const struct mallinfo2 info = ::mallinfo2();
+  // Another malloc in its place answers 0: then nothing is known.
+  if (info.arena + info.hblkhd > 0) {
+    memory.used_bytes = info.uordblks + info.hblkhd;
+    memory.held_bytes = info.arena + info.hblkhd;
+    memory.reclaimable_bytes = info.keepcost;
+  }
+#endif
+  return memory;
+}
+
+const HeapReading* Reading::heap() {
+  if (!is_heap_read_) {
+    if (MemoryManager* heap = sources_.heap()) {
+      HeapReading reading;
+      reading.figures = read_heap(*heap);
+      reading.large_objects = heap->large_objects();
+      reading.taken_at_ns = coarse_now_ns();
+      heap_ = std::move(reading);
+    }
+    is_heap_read_ = true;
+  }
+  return heap_ ? &*heap_ : nullptr;
+}
+
+const std::vector<RequestPattern>& Reading::request_patterns() {
+  if (!request_patterns_) {
+    MemoryManager* heap = sources_.heap();
+    request_patterns_ = heap == nullptr ? std::vector<RequestPattern>{} : heap->request_patterns();
+  }
+  return *request_patterns_;
+}
+
+const std::vector<ConnectionMemoryRow>& Reading::connections() {
+  if (!connections_) connections_ = sources_.connections();
+  return *connections_;
+}
+
+const LibraryFigures& Reading::library() {
+  if (!library_) library_ = sources_.library();
+  return *library_;
+}
+
+const ResidentReading& Reading::resident() {
+  if (!resident_) {
+    ResidentReading reading;
+    reading.process = read_process_memory(sources_.file_root());
+    if (MemoryManager* heap = sources_.heap()) reading.heap = heap->resident();
+    reading.c_library = read_c_library_memory();
+    reading.group = read_cgroup_memory(sources_.file_root());
+    resident_ = std::move(reading);
+  }
+  return *resident_;
+}
+
+}  // namespace sqlitemem::stats

@@ -1,0 +1,61 @@
+// One reading of the process: every figure is asked for once, however many tables show it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "allocators/stats/connection_rows.h"
+#include "allocators/stats/heap_figures.h"
+#include "allocators/stats/library_figures.h"
+#include "allocators/stats/process_memory.h"
+
+namespace sqlitemem::stats {
+
+class Sources;
+
+/// What belongs to our heap, read in one go.
+struct HeapReading {
+  HeapFigures figures;
+  std::vector<LargeObjectInfo> large_objects;
+  std::uint64_t taken_at_ns = 0;  ///< The clock of LargeObjectInfo::allocated_at_ns.
+};
+
+/// What the C library's malloc says of itself; nullopt: it is not in use, or does not say.
+struct CLibraryMemory {
+  std::optional<std::uint64_t> used_bytes, held_bytes, reclaimable_bytes;
+};
+CLibraryMemory read_c_library_memory();
+
+/// What is in memory, as the operating system counts it, read in one go.
+struct ResidentReading {
+  ProcessMemory process;
+  CgroupMemory group;
+  ResidentBytes heap;  ///< All 0 without a heap.
+  CLibraryMemory c_library;
+};
+
+/// Asks `sources` for a part when a table first needs it, and remembers the answer. Tables that are
+/// filled from one Reading therefore agree with each other, and the second costs nothing.
+class Reading {
+ public:
+  explicit Reading(Sources& sources) : sources_(sources) {}
+
+  /// nullptr: SQLite's memory does not come from our heap.
+  const HeapReading* heap();
+  const std::vector<RequestPattern>& request_patterns();  ///< Empty without a heap.
+  const std::vector<ConnectionMemoryRow>& connections();
+  const LibraryFigures& library();
+  const ResidentReading& resident();
+
+ private:
+  Sources& sources_;
+  bool is_heap_read_ = false;
+  std::optional<HeapReading> heap_;
+  std::optional<std::vector<RequestPattern>> request_patterns_;
+  std::optional<std::vector<ConnectionMemoryRow>> connections_;
+  std::optional<LibraryFigures> library_;
+  std::optional<ResidentReading> resident_;
+};
+
+}  // namespace sqlitemem::stats
