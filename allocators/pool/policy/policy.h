@@ -45,7 +45,7 @@ struct PolicyMemory {
 };
 
 /// Policies are pure: no lock, no thread, no clock, no allocation after start(). Each operation
-/// except `mark()` is called under the pool's lock for evictions.
+/// is called under the pool's lock for evictions, except on_reference() where it is a mark.
 ///
 /// Life of a frame, as the policy sees it:
 ///
@@ -58,12 +58,13 @@ struct PolicyMemory {
 ///   `is_evictable(frame)` says so when it matters. A frame that it refuses (pinned, or of a cache
 ///   at its floor) keeps its place, and is passed over without being asked about every time.
 /// - References to pinned pages are not reported: they are one use, not several.
-/// - Work is bounded: O(1) amortised per operation, except resize() and find_violation().
+/// - Work is bounded: O(1) amortised per operation, except where said.
+// clang-format off
 template <class Policy>
-concept EvictionPolicy = requires(Policy& policy, const Policy& view, const PolicyMemory& memory,
-                                  FrameIndex frame, std::uint64_t key_hash, std::uint32_t frames,
-                                  std::span<FrameIndex> victims, bool (*is_evictable)(FrameIndex),
-                                  KeyMemory key_memory) {
+concept EvictionPolicy = requires(
+    Policy& policy, const Policy& view, const PolicyMemory& memory, FrameIndex frame,
+    std::uint64_t key_hash, std::uint32_t frames, std::span<FrameIndex> victims,
+    bool (*is_evictable)(FrameIndex), KeyMemory key_memory) {
   { Policy::name } -> std::convertible_to<std::string_view>;
   /// True: on_reference() only stores into the frame's own mark byte, relaxed, and needs no
   /// lock. False: it moves list nodes; the pool collects references and reports them later,
@@ -72,55 +73,46 @@ concept EvictionPolicy = requires(Policy& policy, const Policy& view, const Poli
 
   /// What start() needs for so many frames. Proportional; most of it is only touched when
   /// that many frames are in use.
-  { Policy::bytes_needed(frames) }
-  noexcept->std::same_as<std::size_t>;
+  { Policy::bytes_needed(frames) } noexcept -> std::same_as<std::size_t>;
   /// Once, first. `frames`: the capacity at first.
-  { policy.start(memory, frames) }
-  noexcept;
+  { policy.start(memory, frames) } noexcept;
   /// The number of evictable frames that the pool wants to hold from now on. Sizes ghosts and
   /// queues; evicts nothing. O(frames) now and then.
-  { policy.resize(frames) }
-  noexcept;
+  { policy.resize(frames) } noexcept;
 
   /// A page enters, into a frame that the policy does not know. `key_hash`: a good 64-bit hash
   /// of the page's identity (file, page number), the same whenever the page comes back.
-  { policy.admit(frame, key_hash) }
-  noexcept;
+  { policy.admit(frame, key_hash) } noexcept;
   /// A hit on a page that was not pinned.
-  { policy.on_reference(frame) }
-  noexcept;
+  { policy.on_reference(frame) } noexcept;
   /// The page of this frame has another number from now on.
-  { policy.rekey(frame, key_hash) }
-  noexcept;
+  { policy.rekey(frame, key_hash) } noexcept;
   /// A page leaves for a reason of its own. No effect on a frame that the policy does not know.
-  { policy.remove(frame, key_memory) }
-  noexcept;
+  { policy.remove(frame, key_memory) } noexcept;
 
   /// Chooses up to victims.size() frames, best victim first; returns how many. They are gone
-  /// from the policy, their keys are ghosts. Fewer than asked for: it asked about every frame
-  /// that it knows and no other is evictable.
-  { policy.choose_victims(is_evictable, victims) }
-  noexcept->std::same_as<std::uint32_t>;
+  /// from the policy, their keys are ghosts. Fewer than asked for: the next call may find
+  /// more. 0: it asked about every frame that it knows, and none is evictable; that is the one
+  /// answer that costs O(frames).
+  { policy.choose_victims(is_evictable, victims) } noexcept -> std::same_as<std::uint32_t>;
+  /// This frame became evictable a moment ago (it was written back, say): ask about it early.
+  /// Without this hint it is found too, after others. No effect on an unknown frame.
+  { policy.ask_again(frame) } noexcept;
   /// A victim of the latest choose_victims() turned out to be in use: it returns, as recently
   /// used, into the queue from which it was taken, and its ghost vanishes.
-  { policy.take_back(frame) }
-  noexcept;
+  { policy.take_back(frame) } noexcept;
 
   /// After this, no page is recognised as one that was here before.
-  { policy.forget_ghosts() }
-  noexcept;
+  { policy.forget_ghosts() } noexcept;
 
-  { view.tier(frame) }
-  noexcept->std::same_as<Tier>;
-  { view.counts() }
-  noexcept->std::same_as<TierCounts>;
-  { view.ghost_count() }
-  noexcept->std::same_as<std::uint32_t>;
-  { view.capacity() }
-  noexcept->std::same_as<std::uint32_t>;
+  { view.tier(frame) } noexcept -> std::same_as<Tier>;
+  { view.counts() } noexcept -> std::same_as<TierCounts>;
+  { view.ghost_count() } noexcept -> std::same_as<std::uint32_t>;
+  { view.capacity() } noexcept -> std::same_as<std::uint32_t>;
   /// The first broken rule, or nothing. O(max_frames).
   { view.find_violation() } -> std::same_as<std::optional<Violation>>;
 };
+// clang-format on
 
 /// A saturating count of references in a byte of its own per frame. The owner of the page
 /// raises it without a lock; the evictor lowers it under the pool's lock. An update may be lost

@@ -1,0 +1,91 @@
+// ARC: balances pages used once against pages used again by what its ghosts show.
+#pragma once
+
+#include "allocators/pool/policy/frame_table.h"
+
+namespace sqlitemem {
+
+/// After Megiddo and Modha, "ARC: A self-tuning, low overhead replacement cache" (FAST 2003).
+/// Pages used once and pages used again have a queue in LRU order each, and ghosts each; a ghost
+/// that comes back shifts the target size of the first queue. Victims are chosen before the page
+/// that needs the frame is known, so the paper's tie-break by that page is left out.
+///
+/// Invariants: those of its queues and rings, and
+/// (1) each known frame is in one of the queues,
+/// (2) once + its ghosts <= capacity, and all pages + all ghosts <= 2 × capacity, unless the pages
+///     alone are more,
+/// (3) target <= capacity.
+class Arc : public FrameTable {
+ public:
+  static constexpr std::string_view name = "arc";
+  static constexpr bool reference_is_a_mark = false;
+
+  [[nodiscard]] static std::size_t bytes_needed(std::uint32_t max_frames) noexcept {
+    return table_bytes(max_frames) + 2 * GhostRing::bytes_needed(max_frames);
+  }
+  void start(const PolicyMemory& memory, std::uint32_t capacity) noexcept;
+  void resize(std::uint32_t capacity) noexcept;
+
+  void admit(FrameIndex frame, std::uint64_t key_hash) noexcept;
+  void on_reference(FrameIndex frame) noexcept;
+  void remove(FrameIndex frame, KeyMemory key_memory) noexcept;
+
+  template <class Predicate>
+  [[nodiscard]] std::uint32_t choose_victims(Predicate&& is_evictable,
+                                             std::span<FrameIndex> victims) noexcept {
+    return collect(
+        victims, [&] { return next_victim(is_evictable); }, [&] { search_all(); });
+  }
+  void ask_again(FrameIndex frame) noexcept {
+    if (knows(frame)) queue_of(links(frame).queue).ask_again(frame);
+  }
+  void take_back(FrameIndex frame) noexcept;
+  void forget_ghosts() noexcept;
+
+  [[nodiscard]] Tier tier(FrameIndex frame) const noexcept;
+  [[nodiscard]] TierCounts counts() const noexcept {
+    return {.warm = once_.count(), .hot = again_.count(), .cold = ghost_count()};
+  }
+  [[nodiscard]] std::uint32_t ghost_count() const noexcept {
+    return once_ghosts_.count() + again_ghosts_.count();
+  }
+  /// How many pages used once it aims at.
+  [[nodiscard]] std::uint32_t target() const noexcept { return target_; }
+  [[nodiscard]] std::optional<Violation> find_violation() const;
+
+ private:
+  friend struct PolicyTestAccess;
+  static constexpr std::uint8_t once_number = 1, again_number = 2;
+
+  [[nodiscard]] FrameQueue& queue_of(std::uint8_t number) noexcept {
+    return number == once_number ? once_ : again_;
+  }
+  [[nodiscard]] GhostRing& ghosts_of(const FrameQueue& queue) noexcept {
+    return &queue == &once_ ? once_ghosts_ : again_ghosts_;
+  }
+  void search_all() noexcept {
+    once_.search_all();
+    again_.search_all();
+  }
+  void remember(const FrameQueue& queue, FrameIndex frame) noexcept;
+  void trim_ghosts() noexcept;
+
+  template <class Predicate>
+  [[nodiscard]] FrameIndex next_victim(Predicate& is_evictable) noexcept {
+    const bool once_first = once_.count() > target_;
+    FrameIndex frame = (once_first ? once_ : again_).find_oldest(is_evictable);
+    if (frame == no_frame) frame = (once_first ? again_ : once_).find_oldest(is_evictable);
+    if (frame == no_frame) return no_frame;
+    FrameQueue& queue = queue_of(links(frame).queue);
+    leave(queue, frame);
+    remember(queue, frame);
+    return frame;
+  }
+
+  FrameQueue once_, again_;
+  GhostRing once_ghosts_, again_ghosts_;
+  std::uint32_t target_ = 0;
+};
+static_assert(EvictionPolicy<Arc>);
+
+}  // namespace sqlitemem

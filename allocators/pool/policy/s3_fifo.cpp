@@ -1,0 +1,74 @@
+// What S3-FIFO does when pages come, go and come back.
+#include "allocators/pool/policy/s3_fifo.h"
+
+#include <algorithm>
+
+namespace sqlitemem {
+
+std::size_t S3Fifo::bytes_needed(std::uint32_t max_frames) noexcept {
+  return table_bytes(max_frames) + MemoryCutter::rounded(max_frames) +
+         GhostRing::bytes_needed(max_frames);
+}
+
+void S3Fifo::start(const PolicyMemory& memory, std::uint32_t capacity) noexcept {
+  *this = S3Fifo();
+  MemoryCutter cutter(memory);
+  start_table(cutter, memory.max_frames);
+  marks_ = cutter.take<ReferenceMark>(memory.max_frames);
+  ghosts_.start(cutter.take<void>(GhostRing::bytes_needed(max_frames_)), max_frames_);
+  small_.start(links_, small_number);
+  main_.start(links_, main_number);
+  resize(capacity);
+}
+
+void S3Fifo::resize(std::uint32_t capacity) noexcept {
+  set_capacity(capacity);
+  const std::uint64_t ghosts = std::uint64_t{capacity} * tuning_.ghost_percent / 100;
+  ghosts_.set_limit(static_cast<std::uint32_t>(std::min<std::uint64_t>(ghosts, max_frames_)));
+}
+
+void S3Fifo::tune(const Tuning& tuning) noexcept {
+  SQLITEMEM_CHECK(tuning.small_percent <= 100, tuning.small_percent, 100);
+  tuning_ = tuning;
+  resize(capacity_);
+}
+
+void S3Fifo::admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
+  const bool was_here = ghosts_.take(GhostRing::fingerprint(key_hash));
+  enter(was_here ? main_ : small_, frame, key_hash);
+  marks_[frame].clear();
+}
+
+void S3Fifo::remove(FrameIndex frame, KeyMemory key_memory) noexcept {
+  if (!knows(frame)) return;
+  if (key_memory == KeyMemory::remember) ghosts_.push(links(frame).fingerprint);
+  queue_of(links(frame).queue).remove(frame);
+  marks_[frame].clear();
+}
+
+void S3Fifo::evict(FrameQueue& queue, FrameIndex frame) noexcept {
+  leave(queue, frame);
+  marks_[frame].clear();
+  if (&queue == &small_ || tuning_.remembers_main) ghosts_.push(links(frame).fingerprint);
+}
+
+void S3Fifo::take_back(FrameIndex frame) noexcept {
+  FrameQueue& queue = queue_of(links(frame).last_queue);
+  if (&queue == &small_ || tuning_.remembers_main) ghosts_.take(links(frame).fingerprint);
+  queue.push_newest(frame);
+}
+
+Tier S3Fifo::tier(FrameIndex frame) const noexcept {
+  if (!knows(frame)) return Tier::none;
+  return links(frame).queue == small_number ? Tier::warm : Tier::hot;
+}
+
+std::optional<Violation> S3Fifo::find_violation() const {
+  for (const FrameQueue* queue : {&small_, &main_}) {
+    if (const auto broken = queue->find_violation(max_frames_)) return broken;
+  }
+  if (const auto broken = ghosts_.find_violation()) return broken;
+  return find_table_violation(small_.count() + main_.count());
+}
+
+}  // namespace sqlitemem

@@ -1,0 +1,252 @@
+// What the eviction policies promise, by name.
+#include <array>
+#include <set>
+#include <string>
+
+#include "tests/pool_policy_models.h"
+#include "tests/support/catch.h"
+
+namespace sqlitemem {
+
+struct PolicyTestAccess {
+  static FrameLinks* links(FrameTable& table) { return table.links_; }
+  static GhostRing& ghosts(S3Fifo& policy) { return policy.ghosts_; }
+  static std::uint32_t& count(GhostRing& ring) { return ring.count_; }
+};
+
+}  // namespace sqlitemem
+
+namespace sqlitemem::tests {
+namespace {
+
+constexpr bool any(FrameIndex) { return true; }
+std::uint64_t key_of(std::uint64_t page) { return (page + 1) * 0x9E3779B97F4A7C15; }
+
+template <class Policy>
+FrameIndex evict_one(Policy& policy) {
+  FrameIndex victim = no_frame;
+  REQUIRE(policy.choose_victims(any, std::span(&victim, 1)) == 1);
+  return victim;
+}
+
+template <class Policy>
+std::string broken_rule(const Policy& policy) {
+  const auto broken = policy.find_violation();
+  return broken ? std::string(broken->rule) : "";
+}
+
+/// Frames 0 … count - 1 hold pages 0 … count - 1.
+template <class Policy>
+void fill(Policy& policy, FrameIndex count) {
+  for (FrameIndex frame = 0; frame < count; ++frame) policy.admit(frame, key_of(frame));
+}
+
+}  // namespace
+
+TEMPLATE_LIST_TEST_CASE("Policy: nothing to evict in an empty pool", "[pool][policy]", AnyPolicy) {
+  OwnPolicy<TestType> policy(10, 10);
+  std::array<FrameIndex, 4> victims{};
+  REQUIRE(policy->choose_victims(any, victims) == 0);
+  policy->remove(3, KeyMemory::forget);
+  policy->ask_again(3);
+  REQUIRE(policy->tier(3) == Tier::none);
+  REQUIRE(policy->ghost_count() == 0);
+}
+
+TEMPLATE_LIST_TEST_CASE("Policy: a pinned frame is never a victim and keeps its place",
+                        "[pool][policy]", AnyPolicy) {
+  OwnPolicy<TestType> policy(10, 10);
+  fill(*policy, 10);
+  const auto not_first = [](FrameIndex frame) { return frame > 2; };
+  FrameIndex victim = no_frame;
+  REQUIRE(policy->choose_victims(not_first, std::span(&victim, 1)) == 1);
+  REQUIRE(victim == 3);
+  REQUIRE(evict_one(*policy) == 0);  // Asked about again, oldest first.
+  REQUIRE(evict_one(*policy) == 1);
+}
+
+TEMPLATE_LIST_TEST_CASE("Policy: many pinned frames do not make each eviction a scan",
+                        "[pool][policy]", AnyPolicy) {
+  constexpr FrameIndex pinned = 20000;
+  constexpr FrameIndex rounds = 5000;
+  OwnPolicy<TestType> policy(pinned + 1, pinned + 1);
+  fill(*policy, pinned);
+  std::uint64_t asked = 0;
+  const auto is_evictable = [&](FrameIndex frame) { return ++asked, frame >= pinned; };
+  for (FrameIndex round = 0; round < rounds; ++round) {
+    // One transaction holds all pages but one, through which it reads a table.
+    policy->admit(pinned, key_of(pinned + round));
+    FrameIndex victim = no_frame;
+    REQUIRE(policy->choose_victims(is_evictable, std::span(&victim, 1)) == 1);
+    REQUIRE(victim == pinned);
+  }
+  REQUIRE(asked < 2 * pinned + 8 * rounds);
+}
+
+TEMPLATE_LIST_TEST_CASE("Policy: a page that was just written back is found at once",
+                        "[pool][policy]", AnyPolicy) {
+  constexpr FrameIndex frames = 20000;
+  OwnPolicy<TestType> policy(frames, frames);
+  fill(*policy, frames);
+  FrameIndex victim = no_frame;
+  REQUIRE(policy->choose_victims([](FrameIndex) { return false; }, std::span(&victim, 1)) == 0);
+  // Nothing could be evicted, so one page was written to its file.
+  const auto only = GENERATE(FrameIndex{0}, FrameIndex{777}, FrameIndex{19999});
+  std::uint64_t asked = 0;
+  const auto is_spilled = [&](FrameIndex frame) { return ++asked, frame == only; };
+  policy->ask_again(only);
+  REQUIRE(policy->choose_victims(is_spilled, std::span(&victim, 1)) == 1);
+  REQUIRE(victim == only);
+  REQUIRE(asked <= 4);
+}
+
+TEMPLATE_LIST_TEST_CASE("Policy: a victim that was taken back is the last to go", "[pool][policy]",
+                        AnyPolicy) {
+  OwnPolicy<TestType> policy(10, 10);
+  fill(*policy, 10);
+  const FrameIndex first = evict_one(*policy);
+  const std::uint32_t ghosts = policy->ghost_count();
+  policy->take_back(first);
+  REQUIRE(policy->ghost_count() + (ghosts > 0 ? 1 : 0) == ghosts);
+  REQUIRE(policy->tier(first) == Tier::warm);
+  for (int i = 0; i < 9; ++i) REQUIRE(evict_one(*policy) != first);
+  REQUIRE(evict_one(*policy) == first);
+}
+
+TEMPLATE_LIST_TEST_CASE("Policy: a capacity of 0 or 1 works, and growing brings ghosts back",
+                        "[pool][policy]", AnyPolicy) {
+  OwnPolicy<TestType> policy(100, 0);
+  fill(*policy, 3);
+  for (int i = 0; i < 3; ++i) evict_one(*policy);
+  REQUIRE(policy->ghost_count() == 0);
+  for (const std::uint32_t capacity : {1U, 100U, 2U, 60U, 0U}) {
+    CAPTURE(capacity);
+    policy->resize(capacity);
+    fill(*policy, 100);
+    for (int i = 0; i < 100; ++i) evict_one(*policy);
+    REQUIRE(policy->ghost_count() <= capacity);
+    REQUIRE(broken_rule(*policy).empty());
+  }
+}
+
+TEST_CASE("S3-FIFO: a scan passes through the small queue and leaves the hot pages",
+          "[pool][policy]") {
+  OwnPolicy<S3Fifo> policy(100, 100);
+  fill(*policy, 100);
+  for (FrameIndex frame = 0; frame < 50; ++frame) {
+    policy->on_reference(frame);
+    policy->on_reference(frame);
+  }
+  for (std::uint64_t page = 1000; page < 1400; ++page) {
+    const FrameIndex frame = evict_one(*policy);
+    REQUIRE(frame >= 50);
+    policy->admit(frame, key_of(page));
+  }
+  for (FrameIndex frame = 0; frame < 50; ++frame) REQUIRE(policy->tier(frame) == Tier::hot);
+}
+
+TEST_CASE("S3-FIFO: one more reference is no proof of use, two are", "[pool][policy]") {
+  OwnPolicy<S3Fifo> policy(3, 3);
+  fill(*policy, 3);
+  policy->on_reference(0);
+  policy->on_reference(1);
+  policy->on_reference(1);
+  REQUIRE(evict_one(*policy) == 0);
+  REQUIRE(evict_one(*policy) == 2);
+  REQUIRE(policy->tier(1) == Tier::hot);
+}
+
+TEMPLATE_TEST_CASE("Policy: a page that comes back while it is remembered is hot", "[pool][policy]",
+                   S3Fifo, TwoQueue, Arc) {
+  OwnPolicy<TestType> policy(10, 10);
+  fill(*policy, 10);
+  const FrameIndex frame = evict_one(*policy);
+  SECTION("remembered") {
+    policy->admit(frame, key_of(frame));
+    REQUIRE(policy->tier(frame) == Tier::hot);
+    REQUIRE(policy->ghost_count() == 0);
+  }
+  SECTION("forgotten") {
+    policy->forget_ghosts();
+    REQUIRE(policy->ghost_count() == 0);
+    policy->admit(frame, key_of(frame));
+    REQUIRE(policy->tier(frame) == Tier::warm);
+  }
+  SECTION("dropped by a foreign commit, not evicted") {
+    policy->remove(7, KeyMemory::remember);
+    policy->admit(7, key_of(7));
+    REQUIRE(policy->tier(7) == Tier::hot);
+  }
+  SECTION("its file was truncated") {
+    policy->remove(7, KeyMemory::forget);
+    policy->admit(7, key_of(7));
+    REQUIRE(policy->tier(7) == Tier::warm);
+  }
+  REQUIRE(broken_rule(*policy).empty());
+}
+
+TEST_CASE("ARC: ghosts of pages used once make room for more of them", "[pool][policy]") {
+  OwnPolicy<Arc> policy(10, 10);
+  fill(*policy, 10);
+  for (FrameIndex frame = 0; frame < 5; ++frame) policy->on_reference(frame);
+  const FrameIndex frame = evict_one(*policy);
+  REQUIRE(frame == 5);
+  REQUIRE(policy->target() == 0);
+  policy->admit(frame, key_of(frame));
+  REQUIRE(policy->target() == 1);
+  policy->resize(0);
+  REQUIRE(policy->target() == 0);
+}
+
+TEMPLATE_LIST_TEST_CASE("Policy: the check finds what is broken", "[pool][policy][corruption]",
+                        AnyPolicy) {
+  OwnPolicy<TestType> policy(10, 10);
+  fill(*policy, 8);
+  FrameLinks* links = PolicyTestAccess::links(*policy);
+  REQUIRE(broken_rule(*policy).empty());
+  SECTION("a link goes astray") {
+    links[4].newer = 6;
+    REQUIRE(broken_rule(*policy) == "newer and older mirror");
+  }
+  SECTION("a link leaves the table") {
+    links[4].newer = 99;
+    REQUIRE(broken_rule(*policy) == "a queue links existing frames");
+  }
+  SECTION("a circle") {
+    links[7].newer = 0;
+    REQUIRE(broken_rule(*policy) == "a queue is as long as counted");
+  }
+  SECTION("a frame names another queue") {
+    links[3].queue = 9;
+    REQUIRE(broken_rule(*policy) == "members name the queue");
+  }
+  SECTION("a frame is said to be passed") {
+    links[3].is_passed = true;
+    REQUIRE(broken_rule(*policy) == "older than the cursor = passed");
+  }
+  SECTION("a frame that is in no queue says that it is") {
+    links[9].queue = 1;
+    REQUIRE(broken_rule(*policy) == "each known frame is in one queue");
+  }
+}
+
+TEST_CASE("Ghosts: the check finds a wrong count", "[pool][policy][corruption]") {
+  OwnPolicy<S3Fifo> policy(10, 10);
+  fill(*policy, 10);
+  evict_one(*policy);
+  REQUIRE(broken_rule(*policy).empty());
+  PolicyTestAccess::count(PolicyTestAccess::ghosts(*policy)) += 1;
+  REQUIRE(broken_rule(*policy) == "ghosts are as many as counted");
+}
+
+TEST_CASE("Reference mark: saturates at both ends", "[pool][policy]") {
+  ReferenceMark mark;
+  mark.lower();
+  REQUIRE(mark.value() == 0);
+  for (int i = 0; i < 10; ++i) mark.raise();
+  REQUIRE(mark.value() == ReferenceMark::most);
+  for (int i = 0; i < 10; ++i) mark.lower();
+  REQUIRE(mark.value() == 0);
+}
+
+}  // namespace sqlitemem::tests
