@@ -1,10 +1,8 @@
 // What the interposed functions of the preload library do, apart from forwarding.
 #pragma once
 
-#include <atomic>
-#include <cstdint>
-
 #include "ext/host/host_sqlite.h"
+#include "ext/preload/interface.h"
 
 namespace sqlitemem::ext::preload {
 
@@ -13,23 +11,10 @@ namespace sqlitemem::ext::preload {
 /// forwarded to and left alone.
 const HostSqlite* real_sqlite(const void* caller) noexcept;
 
-/// The program itself is linked with this SQLite: install before anything can use it. Starts
-/// nothing.
-void install_at_start(const void* function_of_sqlite) noexcept;
-
-/// The one interposed function that SQLite itself calls with every sqlite3_malloc(), also while it
-/// starts and holds its own mutexes: once our heap is installed, the calls of the SQLite that we
-/// serve go straight on. `bytes` is 0 before.
-struct StraightThrough {
-  std::atomic<std::uintptr_t> begin{0}, bytes{0};
-  std::atomic<int (*)()> initialize{nullptr};
-
-  [[nodiscard]] bool holds_for(const void* caller) const noexcept {
-    return reinterpret_cast<std::uintptr_t>(caller) - begin.load(std::memory_order_relaxed) <
-           bytes.load(std::memory_order_acquire);
-  }
-};
-extern constinit StraightThrough straight_through;
+/// What the stub of the preload library gets. From then on it is `stub` that is filled in.
+const Interface& interface_for(StraightThrough* stub) noexcept;
+/// The stub's short cut for SQLite's own calls, filled in when our heap is installed.
+void adopt(StraightThrough* straight_through) noexcept;
 
 /// sqlite3_initialize() for a program, with our heap installed before and our tables registered
 /// after.

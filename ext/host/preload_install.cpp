@@ -17,6 +17,7 @@ namespace {
 constinit Lock install_lock;
 constinit std::atomic<bool> is_tried{false};
 constinit std::atomic<const HostSqlite*> served{nullptr};
+constinit std::atomic<StraightThrough*> straight_through{nullptr};
 // Whether our tables are registered since SQLite last started.
 constinit Lock register_lock;
 constinit std::atomic<bool> is_registered{false};
@@ -60,9 +61,11 @@ void install_once(const HostSqlite& sqlite) noexcept {
     install(sqlite);
   } catch (...) {  // No memory for a sentence. SQLite goes on, with or without us.
   }
-  straight_through.initialize.store(sqlite.initialize);
-  straight_through.begin.store(sqlite.begin);
-  straight_through.bytes.store(sqlite.end - sqlite.begin, std::memory_order_release);
+  if (StraightThrough* stub = straight_through.load()) {
+    stub->initialize.store(sqlite.initialize);
+    stub->begin.store(sqlite.begin);
+    stub->bytes.store(sqlite.end - sqlite.begin, std::memory_order_release);
+  }
   is_tried.store(true, std::memory_order_release);
 }
 
@@ -78,11 +81,7 @@ void register_tables(const HostSqlite& sqlite) noexcept {
 
 }  // namespace
 
-constinit StraightThrough straight_through;
-
-void install_at_start(const void* function_of_sqlite) noexcept {
-  if (const HostSqlite* sqlite = real_sqlite(function_of_sqlite)) install_once(*sqlite);
-}
+void adopt(StraightThrough* stub) noexcept { straight_through.store(stub); }
 
 int initialize(const HostSqlite& sqlite) noexcept {
   if (!is_served(sqlite)) {
