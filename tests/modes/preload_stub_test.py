@@ -93,7 +93,8 @@ def a_library_without_its_core_says_so_once_and_leaves_sqlite_alone():
            'def work():\n' \
            '    db = sqlite3.connect(":memory:"); db.execute("CREATE TABLE t(x)")\n' \
            '    db.executemany("INSERT INTO t VALUES(?)", ((str(i) * 9,) for i in range(5000)))\n' \
-           '    print(db.execute("SELECT count(*) || max(x) || char(10) FROM t").fetchone()[0], end="")\n' \
+           '    row = db.execute("SELECT count(*) || max(x) || char(10) FROM t").fetchone()\n' \
+           '    print(row[0], end="")\n' \
            'threads = [threading.Thread(target=work) for _ in range(4)]\n' \
            'for thread in threads: thread.start()\n' \
            'for thread in threads: thread.join()\n'
@@ -155,7 +156,7 @@ print(private.sqlite3_close(db), private.sqlite3_shutdown())
 def a_core_that_cannot_be_opened_is_named():
     put_alone()
     core = os.path.join(os.path.dirname(ALONE), "sqlitemem.so")
-    program = 'import sqlite3; print(sqlite3.connect(":memory:").execute("SELECT 42").fetchone()[0])'
+    program = MODE.replace("memory_mode()", "42")
     with open(core, "w", encoding="ascii") as file:
         file.write("not a library")
     output, errors = python(program, ALONE)
