@@ -12,7 +12,8 @@ struct ConnectionMemoryRow {
   std::optional<std::string> database_file;
   std::string opened_at;
   std::optional<std::string> txn_state;
-  std::optional<std::uint64_t> cache_used_bytes, schema_used_bytes, stmt_used_bytes;
+  std::optional<std::uint64_t> cache_used_bytes, cache_share_bytes, schema_used_bytes;
+  std::optional<std::uint64_t> stmt_used_bytes;
   std::optional<std::uint64_t> lookaside_used_bytes;
   std::optional<std::uint64_t> cache_hits, cache_misses, cache_writes, cache_spills;
   std::optional<std::uint64_t> open_statements, busy_statements, total_bytes;
@@ -23,7 +24,9 @@ struct ConnectionMemoryRow {
     // clang-format off
     return describe_table<R>("connection_memory", "connection",
         "One row per open connection of the process, by id. A connection that another thread is "
-        "using just now is not waited for: it shows the figures of its last reading.", {
+        "using just now is not waited for: it shows the figures of its last reading. Where the "
+        "extension was loaded into a running program, connections opened before that are missing, "
+        "except those that loaded it: SQLite has no list of them.", {
         {"connection_id", &R::connection_id, Role::label, "",
          "A small number, in the order in which connections were opened."},
         {"database_file", &R::database_file, Role::detail, "",
@@ -33,9 +36,13 @@ struct ConnectionMemoryRow {
         {"txn_state", &R::txn_state, Role::detail, "",
          "none, read or write; NULL if it was never read or SQLite is too old to say."},
         {"cache_used_bytes", &R::cache_used_bytes, Role::gauge, "bytes",
-         "Page cache of all its schemas."},
+         "Page cache of all its schemas, whole."},
+        {"cache_share_bytes", &R::cache_share_bytes, Role::gauge, "bytes",
+         "Its part of that, for sums: a cache that connections share (shared-cache mode) is counted "
+         "once, in equal parts, or all for the connection that asks if it is one of them."},
         {"schema_used_bytes", &R::schema_used_bytes, Role::gauge, "bytes",
-         "Parsed schemas: tables, indexes, triggers, views."},
+         "Parsed schemas: tables, indexes, triggers, views. One that connections share is counted "
+         "by each."},
         {"stmt_used_bytes", &R::stmt_used_bytes, Role::gauge, "bytes",
          "Prepared statements."},
         {"lookaside_used_bytes", &R::lookaside_used_bytes, Role::detail, "",
@@ -50,9 +57,11 @@ struct ConnectionMemoryRow {
         {"busy_statements", &R::busy_statements, Role::gauge, "",
          "Of these, statements that were stepped and neither finished nor were reset."},
         {"total_bytes", &R::total_bytes, Role::gauge, "bytes",
-         "cache_used_bytes + schema_used_bytes + stmt_used_bytes."},
+         "cache_share_bytes + schema_used_bytes + stmt_used_bytes."},
         {"is_stale", &R::is_stale, Role::detail, "",
-         "1: another thread was inside the connection; the figures are from the last reading."},
+         "1: figures are from the last reading, because another thread was inside the connection, "
+         "or, for the bytes of caches and schemas, because a running statement holds a shared "
+         "cache."},
     });
     // clang-format on
   }

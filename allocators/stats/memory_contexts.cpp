@@ -78,7 +78,7 @@ void add_connections(Tree& tree, const std::vector<ConnectionMemoryRow>& connect
     const auto add_part = [&](std::string_view name, Bytes bytes) {
       tree.add(parent, name, {}, bytes, bytes);
     };
-    add_part("page cache", connection.cache_used_bytes);
+    add_part("page cache", connection.cache_share_bytes);
     add_part("schema", connection.schema_used_bytes);
     add_part("statements", connection.stmt_used_bytes);
   }

@@ -120,6 +120,10 @@ void append_allocator(std::vector<MemoryStatsRow>& rows, const HeapFigures* figu
       none, has_limit ? "Option memory_limit." : "No limit is set: option memory_limit.");
 }
 
+constexpr const char* outside_note =
+    "Blocks that SQLite holds from its previous allocator: older than the take-over, or lent when "
+    "our region was full. Not in the rows above; live and outside together are what SQLite uses.";
+
 void append_library(std::vector<MemoryStatsRow>& rows, const LibraryFigures& library) {
   const auto add = [&](std::string_view component, Bytes bytes, Bytes peak, std::string_view note) {
     rows.push_back(
@@ -132,7 +136,8 @@ void append_library(std::vector<MemoryStatsRow>& rows, const LibraryFigures& lib
 }
 
 void append_connections(std::vector<MemoryStatsRow>& rows,
-                        const std::vector<ConnectionMemoryRow>& connections) {
+                        const std::vector<ConnectionMemoryRow>& connections,
+                        const std::string& missing) {
   const auto add = [&](std::string_view component, Bytes ConnectionMemoryRow::*member) {
     Bytes sum;
     std::size_t unknown = 0;
@@ -144,9 +149,10 @@ void append_connections(std::vector<MemoryStatsRow>& rows,
     std::string note = std::to_string(connections.size()) +
                        (connections.size() == 1 ? " connection." : " connections.");
     if (unknown > 0) note += " " + std::to_string(unknown) + " of them cannot be read.";
+    if (!missing.empty()) note += " " + missing;
     rows.push_back(make_row(component, "connections", "sqlite", sum, std::nullopt, note));
   };
-  add("page_caches", &ConnectionMemoryRow::cache_used_bytes);
+  add("page_caches", &ConnectionMemoryRow::cache_share_bytes);
   add("schemas", &ConnectionMemoryRow::schema_used_bytes);
   add("statements", &ConnectionMemoryRow::stmt_used_bytes);
 }
@@ -208,8 +214,10 @@ std::vector<MemoryStatsRow> MemoryStatsRow::snapshot(Sources& sources, Arguments
   const ResidentReading& resident = reading.resident();
   append_resident(rows, sources, known, resident);
   append_allocator(rows, known, sources.heap_note());
+  rows.push_back(make_row("outside", "allocator", "allocator", reading.library().outside_bytes,
+                          std::nullopt, known != nullptr ? outside_note : sources.heap_note()));
   append_library(rows, reading.library());
-  append_connections(rows, reading.connections());
+  append_connections(rows, reading.connections(), sources.connections_note());
   append_system(rows, resident.process, resident.group);
   if (const auto* only = std::get_if<std::string>(&arguments[0])) {
     std::erase_if(rows, [&](const MemoryStatsRow& row) {

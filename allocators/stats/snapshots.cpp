@@ -45,7 +45,7 @@ void add_heap_parts(Snapshot& snapshot, const HeapFigures& figures) {
 void add_connection_parts(Snapshot& snapshot, const std::vector<ConnectionMemoryRow>& connections) {
   std::uint64_t caches = 0, schemas = 0, statement_bytes = 0, statements = 0;
   for (const ConnectionMemoryRow& connection : connections) {
-    caches += connection.cache_used_bytes.value_or(0);
+    caches += connection.cache_share_bytes.value_or(0);
     schemas += connection.schema_used_bytes.value_or(0);
     statement_bytes += connection.stmt_used_bytes.value_or(0);
     statements += connection.open_statements.value_or(0);

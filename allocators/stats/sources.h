@@ -26,6 +26,8 @@ class Sources {
   /// Why heap() is nullptr, for `note` columns.
   virtual std::string heap_note() = 0;
   virtual std::vector<ConnectionMemoryRow> connections() = 0;
+  /// Which connections may be missing from connections(); empty if none is.
+  virtual std::string connections_note() { return {}; }
   virtual LibraryFigures library() = 0;
   /// Prefix of /proc and /sys: "" outside tests.
   virtual std::string file_root() = 0;

@@ -56,6 +56,13 @@ std::string refused(const char* step, int rc) {
   return std::string(step) + " answered " + std::to_string(rc) + ".";
 }
 
+/// What SQLite says it holds; it does count, or check_auto_extensions() would have refused.
+LentBlocks counted_blocks(const HostSqlite& host) {
+  sqlite3_int64 blocks = 0, highest = 0;
+  host.status64(SQLITE_STATUS_MALLOC_COUNT, &blocks, &highest, 0);
+  return {.bytes = host.memory_used(), .objects = blocks};
+}
+
 bool wants_memstatus_off() { return option_as<Memstatus>(&Config::memstatus) == Memstatus::off; }
 
 constexpr const char* success =
@@ -85,6 +92,7 @@ AttachOutcome attach(const HostSqlite& host) {
     return go_back(host, saved, host_allocator_reason);
   }
   set_previous_methods(methods_before);
+  set_older_blocks(counted_blocks(host));
   if (const int rc = host.config(SQLITE_CONFIG_MALLOC, &heap_methods(is_memstatus_off));
       rc != SQLITE_OK) {
     return go_back(host, saved, refused("sqlite3_config(SQLITE_CONFIG_MALLOC)", rc));

@@ -37,6 +37,10 @@ struct Entry {
   std::atomic<bool> is_closed{false};  // Set under the reader lock.
   // The child of a fork: another thread may have been inside, and no mutex tells.
   std::atomic<bool> is_doubtful{false};
+  // Whose page cache the schema main has; connections with the same one share it.
+  const void* main_cache = nullptr;
+  // Seen to share a cache (SQLite's shared-cache mode): see MayWait.
+  std::atomic<bool> is_sharing{false};
   Lock values_lock;
   ConnectionSnapshot last SQLITEMEM_GUARDED_BY(values_lock);
 };
@@ -48,6 +52,8 @@ struct Registry {
   std::uint64_t next_id SQLITEMEM_GUARDED_BY(lock) = 1;
   bool was_alone = true;  // When fork() was called. Between the fork handlers only.
 };
+
+constinit std::atomic<bool> is_late{false};
 
 void hold_for_fork() noexcept;
 void release_after_fork() noexcept;
@@ -125,15 +131,37 @@ const char* txn_state_name(int state) {
   }
 }
 
+/// Whether somebody shares one of its page caches: then a part is less than the whole.
+/// Requires: we are inside `db`, or it is being opened.
+bool shares_a_cache(sqlite3* db) {
+  return status_of(db, SQLITE_DBSTATUS_CACHE_USED) !=
+         status_of(db, SQLITE_DBSTATUS_CACHE_USED_SHARED);
+}
+
+/// The page cache of the schema main, as an identity. Requires: as shares_a_cache().
+const void* main_cache_of(sqlite3* db) {
+  sqlite3_file* file = nullptr;
+  sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  return file;
+}
+
+/// Some readings take the mutexes of the page caches. Those of a shared cache may be held by
+/// another connection: by another thread, for as long as its statement runs, or by the very
+/// statement that is asking, which would then wait for itself for ever.
+enum class MayWait : bool { no, yes };
+
 /// Requires: nobody else is inside `db`, or we are.
-void read_values(sqlite3* db, ConnectionSnapshot& values) {
+void read_values(sqlite3* db, MayWait may_wait, ConnectionSnapshot& values) {
   const char* file = sqlite3_db_filename(db, "main");
   values.database_file.reset();
   if (file != nullptr && *file != '\0') values.database_file = file;
   values.txn_state.reset();
   if (const char* state = txn_state_name(sqlite3_txn_state(db, nullptr))) values.txn_state = state;
-  values.cache_used_bytes = status_of(db, SQLITE_DBSTATUS_CACHE_USED);
-  values.schema_used_bytes = status_of(db, SQLITE_DBSTATUS_SCHEMA_USED);
+  if (may_wait == MayWait::yes) {
+    values.cache_used_bytes = status_of(db, SQLITE_DBSTATUS_CACHE_USED);
+    values.cache_share_bytes = status_of(db, SQLITE_DBSTATUS_CACHE_USED_SHARED);
+    values.schema_used_bytes = status_of(db, SQLITE_DBSTATUS_SCHEMA_USED);
+  }
   values.stmt_used_bytes = status_of(db, SQLITE_DBSTATUS_STMT_USED);
   values.lookaside_used_bytes = lookaside_bytes(db);
   values.cache_hits = status_of(db, SQLITE_DBSTATUS_CACHE_HIT);
@@ -148,6 +176,18 @@ void read_values(sqlite3* db, ConnectionSnapshot& values) {
   }
   values.open_statements = statements;
   values.busy_statements = busy;
+}
+
+/// No transaction, and no statement between two rows: nothing will need the cached pages at once.
+/// Requires: nobody else is inside `db`, or we are.
+bool is_at_rest(sqlite3* db) {
+  if (sqlite3_txn_state(db, nullptr) != SQLITE_TXN_NONE) return false;
+  for (sqlite3_stmt* statement = sqlite3_next_stmt(db, nullptr); statement != nullptr;
+       statement = sqlite3_next_stmt(db, statement)) {
+    // The statement that brings us here is running, and has no row to show yet.
+    if (sqlite3_stmt_busy(statement) != 0 && sqlite3_data_count(statement) != 0) return false;
+  }
+  return true;
 }
 
 /// Keeps a foreign connection to ourselves for a moment, if nobody is using it.
@@ -178,28 +218,50 @@ class ForeignConnection {
   bool is_ours_ = false;
 };
 
+/// Who looks at the connections, and what that allows.
+struct Visitor {
+  explicit Visitor(sqlite3* calling)
+      : caller(calling), caller_shares(calling != nullptr && shares_a_cache(calling)) {}
+
+  [[nodiscard]] MayWait may_wait_for(const Entry& entry) const {
+    if (entry.db == caller) return MayWait::yes;  // Its mutexes are ours.
+    const bool may = !caller_shares && (is_only_thread || !entry.is_sharing);
+    return may ? MayWait::yes : MayWait::no;
+  }
+
+  sqlite3* const caller;
+  const bool is_only_thread = count_threads() == 1;
+  const bool caller_shares;
+};
+
 /// Calls `use(db)` if the connection is the caller's or idle. false: it is busy or closed.
 template <class Use>
-bool use_if_idle(Entry& entry, sqlite3* caller, bool is_only_thread, Use use) {
-  if (entry.db ==
-      caller) {  // We are inside a call on it, so it cannot close, and its mutex is ours.
-    use(entry.db);
+bool use_if_idle(Entry& entry, const Visitor& visitor, Use use) {
+  if (entry.db == visitor.caller) {
+    use(entry.db);  // We are inside a call on it, so it cannot close, and its mutex is ours.
     return true;
   }
-  const ForeignConnection connection(entry, is_only_thread);
+  const ForeignConnection connection(entry, visitor.is_only_thread);
   if (connection.is_ours()) use(entry.db);
   return connection.is_ours();
 }
 
-ConnectionSnapshot read_entry(Entry& entry, sqlite3* caller, bool is_only_thread) {
+ConnectionSnapshot read_entry(Entry& entry, const Visitor& visitor) {
   ConnectionSnapshot values;
   {
     const LockGuard guard(entry.values_lock);
     values = entry.last;
   }
+  const MayWait may_wait = visitor.may_wait_for(entry);
   const bool is_read =
-      use_if_idle(entry, caller, is_only_thread, [&](sqlite3* db) { read_values(db, values); });
-  values.is_stale = !is_read;
+      use_if_idle(entry, visitor, [&](sqlite3* db) { read_values(db, may_wait, values); });
+  values.is_stale = !is_read || may_wait == MayWait::no;
+  if (visitor.caller_shares && entry.is_sharing) {
+    // The others' parts cannot be read now: the asking connection stands for the whole cache.
+    values.cache_share_bytes = entry.db == visitor.caller ? values.cache_used_bytes : 0;
+  } else if (values.cache_used_bytes != values.cache_share_bytes) {
+    entry.is_sharing = true;
+  }
   if (is_read) {
     const LockGuard guard(entry.values_lock);
     entry.last = values;
@@ -229,8 +291,14 @@ void connection_closed(void* argument) {
 int register_connection(sqlite3* db) {
   if (is_registered(db)) return SQLITE_OK;
   auto entry = std::make_shared<Entry>(db);
+  entry->main_cache = main_cache_of(db);
+  entry->is_sharing = shares_a_cache(db);
   {
     const LockGuard guard(registry().lock);
+    for (const EntryPointer& other : registry().entries) {
+      if (entry->main_cache == nullptr || other->main_cache != entry->main_cache) continue;
+      other->is_sharing = entry->is_sharing = true;
+    }
     const LockGuard values_guard(entry->values_lock);
     entry->last.connection_id = registry().next_id++;
     entry->last.opened_at = now_as_text();
@@ -254,23 +322,29 @@ bool is_registered(sqlite3* db) noexcept {
                      [db](const EntryPointer& entry) { return entry->db == db; });
 }
 
+bool may_miss_connections() noexcept { return is_late.load(std::memory_order_relaxed); }
+void note_late_arrival() noexcept { is_late.store(true, std::memory_order_relaxed); }
+
 std::vector<ConnectionSnapshot> snapshot_connections(sqlite3* caller) {
-  const bool is_only_thread = count_threads() == 1;
+  const Visitor visitor(caller);
   std::vector<ConnectionSnapshot> snapshots;
   for (const EntryPointer& entry : all_entries()) {
-    ConnectionSnapshot values = read_entry(*entry, caller, is_only_thread);
+    ConnectionSnapshot values = read_entry(*entry, visitor);
     if (!entry->is_closed) snapshots.push_back(std::move(values));
   }
   return snapshots;
 }
 
 ReleaseSummary release_connection_memory(sqlite3* caller) {
-  const bool is_only_thread = count_threads() == 1;
+  const Visitor visitor(caller);
   ReleaseSummary summary;
   for (const EntryPointer& entry : all_entries()) {
     if (entry->is_closed) continue;
-    const bool is_released = use_if_idle(*entry, caller, is_only_thread,
-                                         [](sqlite3* db) { sqlite3_db_release_memory(db); });
+    bool is_released = false;
+    use_if_idle(*entry, visitor, [&](sqlite3* db) {
+      is_released = is_at_rest(db) && visitor.may_wait_for(*entry) == MayWait::yes;
+      if (is_released) sqlite3_db_release_memory(db);
+    });
     ++(is_released ? summary.connections_released : summary.connections_busy);
   }
   return summary;

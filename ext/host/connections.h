@@ -20,9 +20,11 @@ struct ConnectionSnapshot {
       txn_state;  ///< "none", "read", "write"; nullopt before SQLite 3.34 or never read.
   std::optional<std::uint64_t> cache_used_bytes, schema_used_bytes, stmt_used_bytes,
       lookaside_used_bytes;
+  /// Of cache_used_bytes, its part of what several connections share (SQLite's shared-cache mode).
+  std::optional<std::uint64_t> cache_share_bytes;
   std::optional<std::uint64_t> cache_hits, cache_misses, cache_writes, cache_spills;
   std::optional<std::uint64_t> open_statements, busy_statements;
-  bool is_stale = false;  ///< In use by another thread just now; numbers are from the last reading.
+  bool is_stale = false;  ///< Could not be read in full just now; the rest is the last reading's.
 };
 
 /// Remembers `db` until it closes, and reads it later. Called once for each connection, by its own
@@ -36,11 +38,20 @@ void forget_connection(sqlite3* db) noexcept;
 /// are inside it), or nullptr. Never blocks on another connection.
 std::vector<ConnectionSnapshot> snapshot_connections(sqlite3* caller);
 
+/// Whether connections of the process may be missing: those that were open before this library
+/// came into it. SQLite has no list of them; one that loads the extension as well is no longer
+/// missing.
+bool may_miss_connections() noexcept;
+/// Called when the extension is loaded into a running SQLite.
+void note_late_arrival() noexcept;
+
 struct ReleaseSummary {
   std::uint64_t connections_released = 0;  ///< sqlite3_db_release_memory() was called on these.
   std::uint64_t connections_busy = 0;      ///< Skipped.
 };
-/// sqlite3_db_release_memory() on every connection that is idle (and on `caller`).
+/// sqlite3_db_release_memory() on every connection that is at rest: no other thread inside, no
+/// transaction open, no statement between two rows. The same holds for `caller`, whose own running
+/// statement does not count.
 ReleaseSummary release_connection_memory(sqlite3* caller);
 
 }  // namespace sqlitemem::ext

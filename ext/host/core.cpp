@@ -52,10 +52,11 @@ constexpr CoreInterface interface {
 
 /// Attaches once per process, unless the heap is ours already. Under the lock, because two
 /// connections may load us at the same time; the loser finds it decided.
-void decide(const HostSqlite& host) {
+void decide(const HostSqlite& host, sqlite3* loader) {
   const LockGuard guard(decision_lock);
   if (is_decided || heap_hook_was_in_force()) return;
   is_decided = true;
+  if (!is_registered(loader)) note_late_arrival();  // Else the preload library has seen them all.
   AttachOutcome outcome = attach(host);
   set_mode(outcome.is_attached ? Mode::attached : Mode::observing, std::move(outcome.reason));
 }
@@ -81,7 +82,7 @@ void log_environment_problems() {
 }
 
 int load_here(sqlite3* db, char** error, const HostSqlite& host) {
-  decide(host);
+  decide(host, db);
   log_environment_problems();
   if (const int rc = sqlite3_auto_extension(new_connection_hook()); rc != SQLITE_OK) {
     return fail(error, rc, "sqlite3_auto_extension() failed");

@@ -214,6 +214,11 @@ void set_init_observer(void (*observer)() noexcept) noexcept {
   init_observer.store(observer, std::memory_order_release);
 }
 
+void set_older_blocks(LentBlocks older) noexcept {
+  lent_bytes.store(older.bytes, std::memory_order_relaxed);
+  lent_objects.store(older.objects, std::memory_order_relaxed);
+}
+
 LentBlocks lent_blocks() noexcept {
   return {lent_bytes.load(std::memory_order_relaxed), lent_objects.load(std::memory_order_relaxed)};
 }

@@ -41,11 +41,13 @@ bool heap_hook_is_forwarding() noexcept;
 /// One observer, or null.
 void set_init_observer(void (*observer)() noexcept) noexcept;
 
-/// Blocks of the previous allocator that were lent when our region was full, and not freed. Slow
-/// path only.
+/// Blocks of the previous allocator that SQLite holds: older than a live take-over, or lent when
+/// our region was full. Slow path only.
 struct LentBlocks {
   std::int64_t bytes = 0, objects = 0;
 };
 LentBlocks lent_blocks() noexcept;
+/// What SQLite holds when it is about to get our heap. Called once, before it does.
+void set_older_blocks(LentBlocks older) noexcept;
 
 }  // namespace sqlitemem::ext

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "allocators/base/lock.h"
+#include "ext/host/connections.h"
 #include "ext/host/heap_hook.h"
 
 namespace sqlitemem::ext {
@@ -75,6 +76,16 @@ ModeReport mode_report() {
   }
   report.reason += describe(memory_accounting());
   return report;
+}
+
+std::string mode_remarks() {
+  std::string remarks;
+  if (may_miss_connections()) {
+    remarks +=
+        "Connections opened before sqlitemem was loaded are not in connection_memory, and have "
+        "none of its tables, unless they load it, too.";
+  }
+  return remarks;
 }
 
 const char* mode_name(Mode mode) noexcept {

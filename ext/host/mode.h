@@ -15,6 +15,9 @@ struct ModeReport {
 /// Any thread. The text of memory_mode() is "<mode>: <reason>".
 ModeReport mode_report();
 
+/// What else a reader of memory_mode() must know, in full sentences; empty if nothing.
+std::string mode_remarks();
+
 /// True if SQLite's allocations of this process come from our heap now (managed or attached).
 bool heap_is_ours() noexcept;
 

@@ -2,6 +2,7 @@
 #include "ext/sql/functions.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <ctime>
 
@@ -50,9 +51,11 @@ MemoryManager& our_heap() {
       mode_report().reason);
 }
 
-/// What SQLite says it uses; nullopt if it does not count.
+/// What SQLite uses: by our count, else by its own; nullopt if nobody counts.
 std::optional<std::uint64_t> library_bytes(sqlite3* db) {
-  return LiveSources(db).library().memory_used;
+  const stats::LibraryFigures library = LiveSources(db).library();
+  if (!heap_is_ours()) return library.memory_used;
+  return process_heap().totals().live_bytes + library.outside_bytes.value_or(0);
 }
 
 std::int64_t collection_level(int count, sqlite3_value** arguments) {
@@ -60,8 +63,8 @@ std::int64_t collection_level(int count, sqlite3_value** arguments) {
   const auto level = integer_of(arguments[0]);
   if (level && *level >= 1 && *level <= 3) return *level;
   throw stats::Refusal(
-      "level must be 1 (page caches of idle connections), 2 (also the heap's free "
-      "memory) or 3 (also merge free regions)");
+      "level must be 1 (page caches of connections at rest), 2 (also the heap's free memory) or 3 "
+      "(also the C library's free memory)");
 }
 
 /// What went back to the system is what is no longer resident: pages that were only set aside, and
@@ -71,19 +74,33 @@ std::uint64_t resident_heap_bytes() {
   return resident.slabs + resident.runs + resident.large;
 }
 
-std::optional<std::uint64_t> collect(sqlite3* db, std::int64_t level) {
-  if (!heap_is_ours()) {
-    const auto before = library_bytes(db);
-    release_connection_memory(db);
-    const auto after = library_bytes(db);
-    if (!before || !after) return std::nullopt;
-    return at_least_zero(*before, *after);
-  }
-  const std::uint64_t before = resident_heap_bytes();
+/// The C library keeps what is freed in the middle of its heap: older blocks of SQLite, and all of
+/// them in observing mode.
+void trim_c_library() {
+#if defined(__GLIBC__)
+  ::malloc_trim(0);
+#endif
+}
+
+/// What the caches give, as SQLite's use falls.
+std::optional<std::uint64_t> release_caches(sqlite3* db) {
+  const auto before = library_bytes(db);
   release_connection_memory(db);
-  if (level >= 2) heap_collect();
-  if (level >= 3) process_heap().coalesce_all();
-  return at_least_zero(before, resident_heap_bytes());
+  const auto after = library_bytes(db);
+  if (!before || !after) return std::nullopt;
+  return at_least_zero(*before, *after);
+}
+
+std::optional<std::uint64_t> collect(sqlite3* db, std::int64_t level) {
+  std::uint64_t before = 0;
+  if (heap_is_ours() && level >= 2) before = resident_heap_bytes();
+  std::optional<std::uint64_t> released = release_caches(db);
+  if (heap_is_ours() && level >= 2) {
+    heap_collect();
+    released = at_least_zero(before, resident_heap_bytes());
+  }
+  if (level >= 3) trim_c_library();
+  return released;
 }
 
 std::string describe(const Violation& broken) {
@@ -98,7 +115,9 @@ std::string describe(const Violation& broken) {
 void memory_mode(sqlite3_context* context, int, sqlite3_value**) {
   answer(context, "memory_mode", [] {
     const ModeReport report = mode_report();
-    return fmt::format("{}: {}", mode_name(report.mode), report.reason);
+    const std::string remarks = mode_remarks();
+    return fmt::format("{}: {}{}{}", mode_name(report.mode), report.reason,
+                       remarks.empty() ? "" : " ", remarks);
   });
 }
 

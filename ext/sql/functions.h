@@ -37,11 +37,16 @@ inline constexpr auto functions = std::to_array<Function>({
     {"sqlitemem_version", 0, 0, function_bodies::sqlitemem_version, "",
      "The version of sqlitemem."},
     {"force_garbage_collection", 0, 1, function_bodies::force_garbage_collection, "[level]",
-     "Releases memory, and returns by how many bytes the heap's resident memory fell. Level 1: "
-     "the page caches of idle connections (busy ones are skipped). Level 2: also magazines, empty "
-     "slabs and free pages. Level 3, the default: also merges free regions. In observing mode only "
-     "the caches are released, and the bytes are those that SQLite gave back; NULL if SQLite does "
-     "not count."},
+     "Releases memory, and returns how many bytes. Level 1: connections at rest give back the "
+     "clean pages of their caches; the bytes are those by which SQLite uses less, and they stay in "
+     "the heap for others. At rest: no transaction, no statement between two rows, no other thread "
+     "inside; others are skipped, and the caller's connection is judged likewise. Level 2: then "
+     "the heap's free memory goes to the operating system, from magazines, depots, slabs, page "
+     "runs and free regions; the bytes are those by which the heap's resident memory fell. Level "
+     "3, the default: then the C library is asked to return its free memory, too, which holds "
+     "blocks from before a live take-over; it does not say how much that was. In observing mode, "
+     "where there is no heap of ours, the bytes are those of level 1 for every level; NULL if "
+     "SQLite does not count."},
     {"coalesce_all", 0, 0, function_bodies::coalesce_all, "",
      "Merges free regions of large objects and page runs, returns them to the operating system, "
      "and says by how many bytes resident memory fell. Not in observing mode."},

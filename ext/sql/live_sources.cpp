@@ -1,10 +1,12 @@
 // Reads SQLite's counters and the connection registry into the tables' terms.
 #include "ext/sql/live_sources.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "allocators/manager/process_heap.h"
 #include "ext/host/connections.h"
+#include "ext/host/heap_hook.h"
 #include "ext/host/mode.h"
 SQLITE_EXTENSION_INIT3
 
@@ -28,6 +30,7 @@ stats::ConnectionMemoryRow as_row(ConnectionSnapshot&& from) {
   row.opened_at = std::move(from.opened_at);
   row.txn_state = std::move(from.txn_state);
   row.cache_used_bytes = from.cache_used_bytes;
+  row.cache_share_bytes = from.cache_share_bytes;
   row.schema_used_bytes = from.schema_used_bytes;
   row.stmt_used_bytes = from.stmt_used_bytes;
   row.lookaside_used_bytes = from.lookaside_used_bytes;
@@ -38,7 +41,7 @@ stats::ConnectionMemoryRow as_row(ConnectionSnapshot&& from) {
   row.open_statements = from.open_statements;
   row.busy_statements = from.busy_statements;
   row.is_stale = from.is_stale;
-  for (const Bytes& part : {row.cache_used_bytes, row.schema_used_bytes, row.stmt_used_bytes}) {
+  for (const Bytes& part : {row.cache_share_bytes, row.schema_used_bytes, row.stmt_used_bytes}) {
     if (part) row.total_bytes = row.total_bytes.value_or(0) + *part;
   }
   return row;
@@ -61,8 +64,17 @@ std::vector<stats::ConnectionMemoryRow> LiveSources::connections() {
   return rows;
 }
 
+std::string LiveSources::connections_note() {
+  if (!may_miss_connections()) return {};
+  return "Connections opened before sqlitemem was loaded are missing, unless they load it, too.";
+}
+
 stats::LibraryFigures LiveSources::library() {
   stats::LibraryFigures figures;
+  if (heap_is_ours()) {
+    figures.outside_bytes =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(0, lent_blocks().bytes));
+  }
   Bytes largest_now;
   read_status(SQLITE_STATUS_PAGECACHE_OVERFLOW, figures.page_cache_overflow,
               figures.page_cache_overflow_peak);

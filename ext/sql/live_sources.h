@@ -16,6 +16,7 @@ class LiveSources : public stats::Sources {
   MemoryManager* heap() override;
   std::string heap_note() override;
   std::vector<stats::ConnectionMemoryRow> connections() override;
+  std::string connections_note() override;
   stats::LibraryFigures library() override;
   std::string file_root() override { return {}; }
 

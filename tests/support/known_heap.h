@@ -43,7 +43,7 @@ inline stats::ConnectionMemoryRow a_connection(std::uint64_t id) {
   row.connection_id = id;
   row.database_file = "a \"quoted\\file\"\nname.db";
   row.opened_at = "2026-01-01T00:00:00Z";
-  row.cache_used_bytes = 1000 * id;
+  row.cache_used_bytes = row.cache_share_bytes = 1000 * id;
   row.schema_used_bytes = 100;
   row.stmt_used_bytes = 10;
   row.total_bytes = 1000 * id + 110;
