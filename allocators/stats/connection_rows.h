@@ -38,8 +38,9 @@ struct ConnectionMemoryRow {
         {"cache_used_bytes", &R::cache_used_bytes, Role::gauge, "bytes",
          "Page cache of all its schemas, whole."},
         {"cache_share_bytes", &R::cache_share_bytes, Role::gauge, "bytes",
-         "Its part of that, for sums: a cache that connections share (shared-cache mode) is counted "
-         "once, in equal parts, or all for the connection that asks if it is one of them."},
+         "Its part of that, for sums: a cache that connections share (shared-cache mode) is "
+         "counted once, in equal parts, or all for the connection that asks if it is one of "
+         "them."},
         {"schema_used_bytes", &R::schema_used_bytes, Role::gauge, "bytes",
          "Parsed schemas: tables, indexes, triggers, views. One that connections share is counted "
          "by each."},
