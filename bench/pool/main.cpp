@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/pool/advice.h"
 #include "bench/pool/cost.h"
 #include "bench/pool/points.h"
 
@@ -17,12 +18,16 @@ using namespace sqlitemem::bench;
 constexpr const char* usage =
     "usage: replay_traces [options] TRACE|DIRECTORY ...\n"
     "  --sizes=2,5,10   pool sizes in percent of a trace's pages (2,5,10,25,50)\n"
+    "  --advice         compare the forecasts for other budgets with replays instead\n"
+    "  --rate=1/N       sample at most that share of the pages (1/1)\n"
     "  --cost           the cost of each policy's operations; needs no trace\n";
 
 struct Request {
   std::vector<std::string> paths;
   std::vector<unsigned> percents;
   bool cost = false;
+  bool advice = false;
+  unsigned one_in = 1;  ///< Pages that are sampled at most.
   std::string worker;
   std::uint64_t count = 0;
 };
@@ -49,6 +54,8 @@ bool read_sizes(std::string_view text, std::vector<unsigned>& percents) {
 bool take(Request& request, std::string_view argument) {
   const auto value = [&](std::string_view option) { return argument.substr(option.size()); };
   if (argument == "--cost") return request.cost = true;
+  if (argument == "--advice") return request.advice = true;
+  if (argument.starts_with("--rate=1/")) return read_number(value("--rate=1/"), request.one_in);
   if (argument.starts_with("--sizes=")) return read_sizes(value("--sizes="), request.percents);
   if (argument.starts_with("--worker=")) return request.worker = value("--worker="), true;
   if (argument.starts_with("--count=")) return read_number(value("--count="), request.count);
@@ -59,6 +66,7 @@ bool take(Request& request, std::string_view argument) {
 
 int replay_all(const Request& request) {
   std::vector<Point> points;
+  std::vector<AdvicePoint> advice;
   for (const std::string& path : request.paths) {
     const std::vector<std::string> files = trace_files(path);
     if (files.empty()) {
@@ -75,8 +83,18 @@ int replay_all(const Request& request) {
       fmt::print("{}: {} pages, {} references, {} more to pinned pages, {} drops\n", trace.name,
                  trace.page_count(), trace.references, trace.pinned_references, trace.drops.size());
       std::fflush(stdout);
+      if (request.advice) {
+        for (AdvicePoint& point : measure_advice(trace, 1.0 / request.one_in)) {
+          advice.push_back(std::move(point));
+        }
+        continue;
+      }
       for (Point& point : measure(trace, request.percents)) points.push_back(std::move(point));
     }
+  }
+  if (request.advice) {
+    fmt::print("\n{}", advice_table(advice));
+    return 0;
   }
   fmt::print("\n{}\n{}\n{}", hits_table(points), comparison_table(points), summary_table(points));
   return 0;
