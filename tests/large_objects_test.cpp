@@ -250,13 +250,17 @@ TEST_CASE("LargeObjects: steady churn keeps fragmentation low and memory warm", 
   std::mt19937 random(1);
   std::vector<void*> live(64, nullptr);
   double fragmentation_sum = 0;
+  int decommits_before = 0;
   constexpr int warm_up = 500, steps = 2000;
   for (int step = 0; step < steps; ++step) {
     void*& slot = live[random() % live.size()];
     if (slot != nullptr) heap.objects.release(slot);
     slot = heap.objects.allocate(256 * kib + random() % (8 * mib - 256 * kib));
     REQUIRE(slot != nullptr);
-    if (step == warm_up) heap.objects.reset_statistics();
+    if (step == warm_up) {
+      heap.objects.reset_statistics();
+      decommits_before = heap.pages.decommits;
+    }
     const LargeObjectTotals now = heap.objects.totals();
     if (step >= warm_up)
       fragmentation_sum +=
@@ -264,6 +268,8 @@ TEST_CASE("LargeObjects: steady churn keeps fragmentation low and memory warm", 
   }
   const LargeObjectTotals totals = heap.objects.totals();
   CHECK(fragmentation_sum / (steps - warm_up) <= 0.15);
+  // Not a few pages at each dip of what is live: that was more than one system call an object.
+  CHECK(heap.pages.decommits - decommits_before < (steps - warm_up) / 2);
   CHECK(static_cast<double>(totals.free_list_hits) >=
         0.75 * static_cast<double>(totals.allocations));
   CHECK(totals.merged_frees == totals.coalescible_frees);
@@ -340,6 +346,9 @@ TEST_CASE("LargeObjects: the checker names what is broken", "[large][corruption]
   --free.dirty_pages;
   CHECK(broken_rule() == "a free region knows its dirty pages");
   ++free.dirty_pages;
+  free.most_movable = free.dirty_pages - 1;
+  CHECK(broken_rule() == "no movable run is longer than a free region says");
+  free.most_movable = free.dirty_pages;
   live.is_live = false;
   CHECK_FALSE(broken_rule().empty());
   live.is_live = true;

@@ -20,6 +20,7 @@ void FreeRegions::insert(LargeRegion& region, LargeRegion* newer) noexcept {
   ++count_;
   pages_ += region.pages;
   dirty_pages_ += region.dirty_pages;
+  region.most_movable = region.dirty_pages;
   if (region.dirty_pages != 0) link_by_age(region, newer);
 }
 
@@ -44,6 +45,7 @@ void FreeRegions::add_dirty(LargeRegion& region, std::uint32_t dirty_pages) noex
   if (region.dirty_pages != 0) unlink_by_age(region);
   if (newest_ != nullptr) region.since_ns = std::max(region.since_ns, newest_->since_ns);
   region.dirty_pages += dirty_pages;
+  region.most_movable = region.dirty_pages;
   dirty_pages_ += dirty_pages;
   if (region.dirty_pages != 0) link_by_age(region, nullptr);
 }

@@ -27,6 +27,7 @@ struct LargeRegion {
   std::uint64_t requested_bytes = 0;  ///< Live.
   std::uint32_t dirty_pages = 0;      ///< Free: pages that may be resident.
   std::uint32_t most_pages = 0;       ///< Free: the largest region in its subtree by address.
+  std::uint32_t most_movable = 0;     ///< Free: no run of dirty pages that can move is longer.
   TreeLinks<LargeRegion> by_address, by_size;
   LargeRegion* older = nullptr;  ///< Free and dirty: the list by age.
   LargeRegion* newer = nullptr;
@@ -98,7 +99,7 @@ class FreeRegions {
  private:
   friend struct LargeObjectsTestAccess;
   // How many sizes above the best fit are looked at for one with more dirty memory.
-  static constexpr int best_fit_candidates = 8;
+  static constexpr int best_fit_candidates = 32;
 
   [[nodiscard]] std::uint32_t first_fit_in(const LargeRegion& region,
                                            const PlaceRequest& request) const noexcept;

@@ -33,7 +33,7 @@ void LargeObjects::stop() noexcept {
   if (!is_started_) return;
   refund(charged_pages_);
   map_.stop();
-  requested_bytes_ = huge_pages_ = usual_live_pages_x256_ = 0;
+  requested_bytes_ = huge_pages_ = usual_live_pages_x256_ = live_samples_ = 0;
   counters_ = {};
   is_started_ = false;
 }
@@ -163,13 +163,25 @@ void LargeObjects::reuse_dirty_memory(Place place, std::uint32_t pages) noexcept
   map_.transplant(place, pages, static_cast<std::uint32_t>(std::min<std::uint64_t>(excess, clean)));
 }
 
+// A mean over all samples at first, over some 4096 in the end: longer than objects live, else what
+// is usual would follow every dip, and pages would go back to be faulted in again. A program that
+// clearly grows is followed sixteen times as fast.
+void LargeObjects::note_live(std::uint64_t live_pages) noexcept {
+  live_samples_ = std::min(live_samples_ + 1, usual_samples);
+  const std::uint64_t usual = usual_live_pages_x256_ / 256;
+  const bool grows = live_pages > usual + usual / 4;
+  const std::uint64_t weight = grows ? std::min(live_samples_, usual_samples / 16) : live_samples_;
+  usual_live_pages_x256_ -= usual_live_pages_x256_ / weight;
+  usual_live_pages_x256_ += live_pages * 256 / weight;
+}
+
 void LargeObjects::trim() noexcept {
   const std::uint64_t live = map_.live_page_count();
-  usual_live_pages_x256_ += live;
-  usual_live_pages_x256_ -= usual_live_pages_x256_ / 256;
+  note_live(live);
   const std::uint64_t most = std::min(kept_pages(), live + std::max(live, kept_floor_pages));
   const std::uint64_t excess = at_least_zero(charged_pages_, most);
-  if (excess != 0) decommit_oldest(excess, nullptr);
+  // A system call for a few pages costs more than they are worth: wait for a batch.
+  if (excess > most / trim_batch_divisor) decommit_oldest(excess, nullptr);
 }
 
 void LargeObjects::advise_huge(LargeRegion& region) noexcept {

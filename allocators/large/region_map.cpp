@@ -278,6 +278,13 @@ std::optional<Violation> RegionMap::find_region_violation(
   if (start != nullptr) return Violation{"the table points to live objects only", 0, 1, at};
   if (dirty != region.dirty_pages)
     return Violation{"a free region knows its dirty pages", dirty, region.dirty_pages, at};
+  for (std::uint32_t page = region.first_page; page < region.end_page();) {
+    const PageRun run = next_movable_run(page, region.end_page());
+    if (run.pages > region.most_movable)
+      return Violation{"no movable run is longer than a free region says", region.most_movable,
+                       run.pages, at};
+    page = run.end();
+  }
   return std::nullopt;
 }
 

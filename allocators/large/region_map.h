@@ -124,6 +124,8 @@ class RegionMap {
     PageRun run;
   };
   [[nodiscard]] Donor find_donor(const LargeRegion* receiver, std::uint32_t wanted) const noexcept;
+  /// The first run of dirty pages in [from, end) that can be moved in one piece; no pages: none.
+  [[nodiscard]] PageRun next_movable_run(std::uint32_t from, std::uint32_t end) const noexcept;
   void add_seam(std::uint32_t page) noexcept;
   [[nodiscard]] bool move_pages(PageRun from, std::uint32_t to) noexcept;
   [[nodiscard]] std::optional<Violation> find_region_violation(

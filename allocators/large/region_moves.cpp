@@ -87,8 +87,16 @@ RegionMap::MoveResult RegionMap::move_contents(LargeRegion& from, LargeRegion& t
   return result;
 }
 
-// The oldest run that is long enough, else the longest seen. A mapping can be moved only as a part
-// of one mapping, so runs end at seams.
+PageRun RegionMap::next_movable_run(std::uint32_t from, std::uint32_t end) const noexcept {
+  PageRun run = dirty_.next_run(from, end);
+  // A mapping can be moved only as a part of one mapping, so runs end at seams.
+  if (run.pages != 0) run.pages = seams_.find(run.first + 1, run.end(), true) - run.first;
+  return run;
+}
+
+// The oldest run that is long enough, else the longest seen. What a search has learned of a
+// region spares the next ones the walk over its bits, which took a third of the time of untouched
+// large objects.
 RegionMap::Donor RegionMap::find_donor(const LargeRegion* receiver,
                                        std::uint32_t wanted) const noexcept {
   constexpr int regions_looked_at = 16;
@@ -96,16 +104,19 @@ RegionMap::Donor RegionMap::find_donor(const LargeRegion* receiver,
   LargeRegion* region = free_.oldest_dirty();
   for (int seen = 0; region != nullptr && seen < regions_looked_at;
        ++seen, region = region->newer) {
-    if (region == receiver || region->dirty_pages < min_transplanted_pages) continue;
+    const std::uint32_t least = std::max(best.run.pages + 1, min_transplanted_pages);
+    if (region == receiver || region->most_movable < least) continue;
+    std::uint32_t longest = 0;
     for (std::uint32_t at = region->first_page; at < region->end_page();) {
-      PageRun run = dirty_.next_run(at, region->end_page());
+      const PageRun run = next_movable_run(at, region->end_page());
       if (run.pages == 0) break;
-      run.pages = seams_.find(run.first + 1, run.end(), true) - run.first;
       at = run.end();
+      longest = std::max(longest, run.pages);
       if (run.pages <= best.run.pages) continue;
       best = {.region = region, .run = run};
       if (run.pages >= wanted) return best;
     }
+    region->most_movable = longest;
   }
   return best;
 }
