@@ -37,7 +37,12 @@ endif()
 catch_discover_tests(sqlitemem_tests ${spec}
   EXTRA_ARGS -w NoTests PROPERTIES LABELS unit TIMEOUT 300)
 
-if(NOT SQLITEMEM_SANITIZE)
+if(SQLITEMEM_SANITIZE MATCHES "address")
+  set(SQLITEMEM_TEST_SCRIPTS ${SQLITEMEM_SANITIZED_SCRIPTS})
+elseif(SQLITEMEM_SANITIZE)
+  set(SQLITEMEM_TEST_SCRIPTS)
+endif()
+if(SQLITEMEM_TEST_SCRIPTS)
   find_program(BASH_PROGRAM bash REQUIRED)
   # The system's Python first: its sqlite3 module can load extensions.
   find_program(PYTHON_PROGRAM python3 PATHS /usr/bin NO_DEFAULT_PATH)
@@ -64,6 +69,12 @@ if(NOT SQLITEMEM_SANITIZE)
       SQLITEMEM_BUILD_DIR=${PROJECT_BINARY_DIR}
       SQLITEMEM_SOURCE_DIR=${PROJECT_SOURCE_DIR}
       SQLITEMEM_TEST_DIR=${directory})
+    if(SQLITEMEM_SANITIZE)
+      # The program does not know the sanitizer, which comes as a dependency of the preload library;
+      # what the program leaks is not ours.
+      list(APPEND environment SQLITEMEM_SANITIZE=${SQLITEMEM_SANITIZE}
+        ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0:detect_stack_use_after_return=1)
+    endif()
     set_tests_properties("${name}" PROPERTIES
       LABELS script TIMEOUT 600 ENVIRONMENT "${environment}")
   endforeach()

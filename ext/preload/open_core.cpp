@@ -80,8 +80,8 @@ void find_core(Place& place) noexcept {
   }
   find_stub(place);
   if (place.problem != nullptr) return;
-  char* stub = ::realpath(place.path, nullptr);  // What we are a link to has the core beside it.
-  if (stub == nullptr) {
+  char stub[PATH_MAX];
+  if (::realpath(place.path, stub) == nullptr) {  // What we are a link to has the core beside it.
     place.problem = "the preload library's file is no longer where it was";
     return;
   }
@@ -92,7 +92,6 @@ void find_core(Place& place) noexcept {
     set_path(place, stub, length, names[i]);
     is_there = place.problem != nullptr || ::access(place.path, F_OK) == 0;
   }
-  std::free(stub);
   if (is_there) return;
   place.problem = "sqlitemem.so is neither beside the preload library nor in sqlitemem/ there";
 }

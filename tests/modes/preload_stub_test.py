@@ -60,6 +60,9 @@ def without_sqlite_there_is_no_core():
 
 
 def the_stub_is_small():
+    if os.environ.get("SQLITEMEM_SANITIZE"):
+        print("  a sanitizer adds its own: skipped")
+        return
     bytes_on_disk = os.path.getsize(PRELOAD)
     headers = subprocess.run(["readelf", "-lW", PRELOAD], text=True, capture_output=True,
                              check=True).stdout
@@ -70,9 +73,9 @@ def the_stub_is_small():
     at_start = [line for line in relocations.splitlines()
                 if "R_" in line and "JUMP_SLO" not in line]
     print(f"  {bytes_on_disk} bytes, {in_memory} in memory, {len(at_start)} relocations at start")
-    assert len(segments) <= 4 and 0 < in_memory < 32768 and len(at_start) < 40, (headers, at_start)
+    assert len(segments) <= 4 and 0 < in_memory < 32768, headers
     # A symbol would have to be looked for in every process.
-    assert all("RELATIVE" in line for line in at_start), at_start
+    assert len(at_start) < 40 and all("RELATIVE" in line for line in at_start), relocations
 
 
 def every_way_to_name_it_finds_the_core():
