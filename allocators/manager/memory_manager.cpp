@@ -101,9 +101,9 @@ std::size_t MemoryManager::round_up(std::size_t bytes) const noexcept {
   return sqlitemem::round_up(bytes, is_run_request(bytes) ? run_granule_bytes : page_bytes);
 }
 
-void* MemoryManager::sampled(ThreadCache& cache, ClassIndex index, std::size_t bytes,
+void* MemoryManager::sampled(ThreadCache& cache, const CacheSlot& slot, std::size_t bytes,
                              void* block) noexcept {
-  slabs_.sample(cache, index, bytes);
+  slabs_.sample(cache, static_cast<ClassIndex>(&slot - cache.slots.data()), bytes);
   return block;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "allocators/base/check.h"
+#include "allocators/base/owner_word.h"
 #include "allocators/config.h"
 #include "allocators/large/large_objects.h"
 #include "allocators/pages/budget.h"
@@ -162,7 +163,7 @@ class MemoryManager {
   [[nodiscard]] void* allocate_once(ThreadCache*& cache, std::size_t bytes,
                                     std::size_t max_batch) noexcept;
   [[nodiscard]] void* allocate_run(std::size_t bytes) noexcept;
-  [[nodiscard]] void* sampled(ThreadCache& cache, ClassIndex index, std::size_t bytes,
+  [[nodiscard]] void* sampled(ThreadCache& cache, const CacheSlot& slot, std::size_t bytes,
                               void* block) noexcept;
   void release_slow(ThreadCache*& cache, void* block) noexcept;
   void release_run(ThreadCache*& cache, void* block, BadBlocks& bad) noexcept;
@@ -222,11 +223,8 @@ inline void* MemoryManager::allocate(ThreadCache*& cache, std::size_t bytes) noe
       __builtin_prefetch(top[-1], 1);
       slot.top.store(top, std::memory_order_relaxed);
 #if SQLITEMEM_STATISTICS
-      const std::int64_t tally =
-          slot.tally.load(std::memory_order_relaxed) + Tally::of_request(bytes);
-      slot.tally.store(tally, std::memory_order_relaxed);
-      if (tally >= 0) [[unlikely]]
-        return sampled(*cache, index, bytes, block);
+      if (add_as_owner(slot.tally, Tally::of_request(bytes))) [[unlikely]]
+        return sampled(*cache, slot, bytes, block);
 #endif
       return block;
     }

@@ -25,25 +25,31 @@ struct Magazine {
 };
 static_assert(sizeof(Magazine) == 16);
 
-/// What the hot path counts, in one word, so that an allocation costs one addition: the number of
-/// allocations since the last sample in the low 24 bits, and above them the requested bytes until
+/// What the hot path counts, in one word, so that an allocation costs one addition: the requested
+/// bytes since the last sample in the low 30 bits, and above them the number of allocations until
 /// the next one, negative. The word turns positive when a sample is due.
 struct Tally {
-  static constexpr int count_bits = 24;
+  static constexpr int byte_bits = 30;
+  static constexpr std::int64_t one_allocation = std::int64_t{1} << byte_bits;
+  static constexpr std::int64_t max_interval = 384;  ///< Allocations.
+
   [[nodiscard]] static constexpr std::int64_t fresh(std::int64_t interval) {
-    return -interval * (1 << count_bits);
+    return -interval * one_allocation;
   }
   [[nodiscard]] static constexpr std::int64_t of_request(std::size_t bytes) {
-    return static_cast<std::int64_t>(bytes << count_bits | 1);
+    return static_cast<std::int64_t>(bytes) + one_allocation;
   }
-  [[nodiscard]] static constexpr std::uint64_t allocations(std::int64_t tally) {
-    return static_cast<std::uint64_t>(tally) & ((1U << count_bits) - 1);
+  [[nodiscard]] static constexpr std::uint64_t allocations(std::int64_t tally,
+                                                           std::int64_t interval) {
+    const std::int64_t count = interval + (tally >> byte_bits);
+    return count < 0 ? 0 : static_cast<std::uint64_t>(count);  // Read while a sample is taken.
   }
-  [[nodiscard]] static constexpr std::int64_t requested_bytes(std::int64_t tally,
-                                                              std::int64_t interval) {
-    return interval + (tally >> count_bits);
+  [[nodiscard]] static constexpr std::uint64_t requested_bytes(std::int64_t tally) {
+    return static_cast<std::uint64_t>(tally & (one_allocation - 1));
   }
 };
+static_assert(Tally::max_interval * static_cast<std::int64_t>(max_cached_bytes) <
+              Tally::one_allocation);
 
 /// One class of one thread; a cache line. Written by its thread only; read by anyone with relaxed
 /// loads.
@@ -69,8 +75,8 @@ struct CacheSlotCounters {
   std::atomic<std::uint32_t>
       previous_count;          ///< Of `previous`, for readers that must not follow the pointer.
   std::uint32_t visits;        ///< Depot visits since the last growth.
-  std::uint32_t sample_shift;  ///< The mean interval is object_bytes << sample_shift.
-  std::atomic<std::int64_t> sample_interval;  ///< Requested bytes, the last one given out.
+  std::uint32_t sample_shift;  ///< The mean interval is 1 << sample_shift.
+  std::atomic<std::int64_t> sample_interval;  ///< Allocations, the last one given out.
   std::atomic<std::uint64_t> taken, given;    ///< Blocks moved from and to depot and slabs.
   std::atomic<std::uint64_t> slow_allocations, slow_frees;
 };

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "allocators/base/owner_word.h"
 #include "allocators/slab/slot.h"
 
 namespace sqlitemem {
@@ -14,6 +15,7 @@ namespace {
 
 // Samples come at once at first and about every 256 allocations in the end.
 constexpr std::uint32_t max_sample_shift = 8;
+static_assert((3 << max_sample_shift) / 2 <= Tally::max_interval);
 constexpr std::uint32_t visits_per_growth = 16;
 
 /// A new magazine starts small, so that a small process stays small: about 16 KiB of objects, 4 to
@@ -163,10 +165,8 @@ void* SlabHeap::allocate(ThreadCache*& cache, ClassIndex index, std::size_t requ
     }
     block = pop(slot);
 #if SQLITEMEM_STATISTICS
-    const std::int64_t tally =
-        slot.tally.load(std::memory_order_relaxed) + Tally::of_request(request_bytes);
-    slot.tally.store(tally, std::memory_order_relaxed);
-    if (tally >= 0) sample(*cache, index, request_bytes);
+    if (add_as_owner(slot.tally, Tally::of_request(request_bytes)))
+      sample(*cache, index, request_bytes);
 #endif
   }
   if (new_slabs != 0) consider_learning(request_bytes, index, new_slabs);
@@ -177,22 +177,22 @@ void SlabHeap::sample(ThreadCache& cache, ClassIndex index, std::size_t request_
   CacheSlot& slot = cache.slots[index];
   CacheSlotCounters& counters = cache.counters[index];
   const std::int64_t tally = slot.tally.load(std::memory_order_relaxed);
-  const std::int64_t requested =
-      Tally::requested_bytes(tally, counters.sample_interval.load(std::memory_order_relaxed));
+  const std::uint64_t allocations =
+      Tally::allocations(tally, counters.sample_interval.load(std::memory_order_relaxed));
   if (counters.sample_shift < max_sample_shift) ++counters.sample_shift;
   // Intervals all alike would meet a program that alternates sizes at the same size each time.
   const std::uint64_t settled =
-      slot.settled_bytes.load(std::memory_order_relaxed) + static_cast<std::uint64_t>(requested);
-  const std::uint64_t mean = classes_[index].object_bytes() << counters.sample_shift;
+      slot.settled_bytes.load(std::memory_order_relaxed) + Tally::requested_bytes(tally);
+  const std::uint64_t mean = std::uint64_t{1} << counters.sample_shift;
   const auto next = static_cast<std::int64_t>(mean / 2 + scrambled(settled) % mean);
   {
     const SlotChange change(counters);
-    bump(slot.settled_allocations, Tally::allocations(tally));
+    bump(slot.settled_allocations, allocations);
     slot.settled_bytes.store(settled, std::memory_order_release);
     counters.sample_interval.store(next, std::memory_order_release);
     slot.tally.store(Tally::fresh(next), std::memory_order_release);
   }
-  requests_.record_sample(request_bytes, static_cast<std::uint64_t>(requested));
+  requests_.record_sample(request_bytes, allocations * request_bytes);
 }
 
 bool SlabHeap::make_room(ThreadCache& cache, ClassIndex index, BadBlocks& bad) noexcept {

@@ -17,11 +17,10 @@ SlabHeap::SlotView SlabHeap::view(const ThreadCache& cache, std::size_t index) n
     const std::uint32_t version = counters.version.load(std::memory_order_acquire);
     const std::int64_t tally = slot.tally.load(std::memory_order_acquire);
     const std::int64_t interval = counters.sample_interval.load(std::memory_order_acquire);
-    seen.allocations =
-        slot.settled_allocations.load(std::memory_order_acquire) + Tally::allocations(tally);
-    seen.requested_bytes = slot.settled_bytes.load(std::memory_order_acquire) +
-                           static_cast<std::uint64_t>(
-                               std::max<std::int64_t>(0, Tally::requested_bytes(tally, interval)));
+    seen.allocations = slot.settled_allocations.load(std::memory_order_acquire) +
+                       Tally::allocations(tally, interval);
+    seen.requested_bytes =
+        slot.settled_bytes.load(std::memory_order_acquire) + Tally::requested_bytes(tally);
     void** lo = slot.lo.load(std::memory_order_acquire);
     void** top = slot.top.load(std::memory_order_acquire);
     const std::size_t loaded =
