@@ -1,5 +1,4 @@
-// Which sizes are asked for: byte-weighted samples, and the growth that decides which classes are
-// learned.
+// Which sizes are asked for: samples, and the growth that decides which classes are learned.
 #pragma once
 
 #include <array>
@@ -13,12 +12,11 @@
 
 namespace sqlitemem {
 
-/// Requests up to 32 KiB are sampled about once in 256 (each thread and class by requested bytes,
-/// so that every size is seen in proportion to its bytes); larger ones are all counted. Lock-free;
-/// called on slow paths only.
+/// Requests up to 32 KiB are sampled: about one in 256 of each thread and class, which stands for
+/// all since the last one. Larger ones are all counted. Lock-free; called on slow paths only.
 class RequestStatistics {
  public:
-  /// `weight_bytes`: the requested bytes that this sample stands for.
+  /// `weight_bytes`: of all requests that this sample stands for, as if they were of its size.
   void record_sample(std::size_t request_bytes, std::uint64_t weight_bytes) noexcept {
     weights_[unit_of(request_bytes)].fetch_add(weight_bytes, std::memory_order_relaxed);
   }

@@ -105,20 +105,12 @@ int run_driver(const Options& options) {
   Measurements measurements;
   run_interleaved(timed_jobs(options), options, measurements);
   count_statistics_cost(options, measurements);
-  const std::vector<Figure> figures = allocator_figures();
-  if (options.as_csv) {
-    fmt::print("{}", all_as_csv(figures, measurements));
-    return EXIT_SUCCESS;
-  }
-  fmt::print("### Allocators: targets\n\n{}\n", figures_as_markdown(figures, measurements));
-  fmt::print(
-      "### Allocators: all measurements (ns of CPU time unless the name says otherwise)\n\n{}\n",
-      measurements_as_markdown(measurements));
+  print_report("Allocators", "ns of CPU time unless the name says otherwise", allocator_figures(),
+               measurements, options.as_csv);
   return EXIT_SUCCESS;
 }
 
 }  // namespace
-
 }  // namespace sqlitemem::bench
 
 int main(int count, char** arguments) {

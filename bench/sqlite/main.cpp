@@ -113,16 +113,8 @@ int run_driver(Options options) {
   many_rounds.rounds = options.rounds * 20;  // A start takes a millisecond and varies by half.
   run_interleaved(startup_jobs(options), many_rounds, measurements);
   count_startup_instructions(options, measurements);
-  const std::vector<Figure> figures = sqlite_figures();
-  if (options.as_csv) {
-    fmt::print("{}", all_as_csv(figures, measurements));
-    return EXIT_SUCCESS;
-  }
-  fmt::print("### SQLite: targets\n\n{}\n", figures_as_markdown(figures, measurements));
-  fmt::print(
-      "### SQLite: all measurements (malloc_pair ns, oltp thousand operations/s, mix CPU "
-      "ms)\n\n{}\n",
-      measurements_as_markdown(measurements));
+  print_report("SQLite", "malloc_pair ns, oltp thousand operations/s, mix CPU ms", sqlite_figures(),
+               measurements, options.as_csv);
   return EXIT_SUCCESS;
 }
 

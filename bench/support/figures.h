@@ -44,14 +44,11 @@ struct Outcome {
 
 Outcome evaluate(const Figure& figure, const Measurements& measurements);
 
-/// The table of targets as Markdown, which also reads well in a terminal. Figures that were not
-/// measured are left out.
-std::string figures_as_markdown(std::span<const Figure> figures, const Measurements& measurements);
-
-/// Every measurement of every subject: median, and the minimum in brackets.
-std::string measurements_as_markdown(const Measurements& measurements);
-
-/// Both, as one table with a header line; a column that does not apply is empty.
-std::string all_as_csv(std::span<const Figure> figures, const Measurements& measurements);
+/// The report on standard output. As Markdown, which also reads well in a terminal: the table of
+/// targets without those that were not measured, then every measurement of every subject, median
+/// and minimum. As CSV: both in one table with a header line; a column that does not apply is empty.
+/// `what`: a word or two for the headings. `units`: of the measurements.
+void print_report(std::string_view what, std::string_view units, std::span<const Figure> figures,
+                  const Measurements& measurements, bool as_csv);
 
 }  // namespace sqlitemem::bench

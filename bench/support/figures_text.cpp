@@ -72,8 +72,6 @@ void append_csv(std::string& text, const Row& cells) {
   text += '\n';
 }
 
-}  // namespace
-
 std::string figures_as_markdown(std::span<const Figure> figures, const Measurements& measurements) {
   std::vector<Row> rows{{"what", "ours", "best rival", "target", "measured", "at extremes", ""}};
   for (const Figure& figure : figures) {
@@ -131,6 +129,19 @@ std::string all_as_csv(std::span<const Figure> figures, const Measurements& meas
                       fmt::format("{}", outcome.measured), verdict_text(outcome.verdict)});
   }
   return text;
+}
+
+}  // namespace
+
+void print_report(std::string_view what, std::string_view units, std::span<const Figure> figures,
+                  const Measurements& measurements, bool as_csv) {
+  if (as_csv) {
+    fmt::print("{}", all_as_csv(figures, measurements));
+    return;
+  }
+  fmt::print("### {}: targets\n\n{}\n", what, figures_as_markdown(figures, measurements));
+  fmt::print("### {}: all measurements ({})\n\n{}\n", what, units,
+             measurements_as_markdown(measurements));
 }
 
 }  // namespace sqlitemem::bench
