@@ -6,8 +6,8 @@
 
 namespace sqlitemem {
 
-/// Adds to a word that only the calling thread writes. True: the sum is not negative. Never a locked
-/// instruction; compilers make three of this, because they do not fuse atomic accesses.
+/// Adds to a word that only the calling thread writes. True: the sum is not negative. Never a
+/// locked instruction. Compilers make three of this, because they do not fuse atomic accesses.
 inline bool add_as_owner(std::atomic<std::int64_t>& word, std::int64_t amount) noexcept {
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
   bool is_negative;

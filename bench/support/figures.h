@@ -46,8 +46,8 @@ Outcome evaluate(const Figure& figure, const Measurements& measurements);
 
 /// The report on standard output. As Markdown, which also reads well in a terminal: the table of
 /// targets without those that were not measured, then every measurement of every subject, median
-/// and minimum. As CSV: both in one table with a header line; a column that does not apply is empty.
-/// `what`: a word or two for the headings. `units`: of the measurements.
+/// and minimum. As CSV: both in one table with a header line, and empty where a column does not
+/// apply. `what`: a word or two for the headings. `units`: of the measurements.
 void print_report(std::string_view what, std::string_view units, std::span<const Figure> figures,
                   const Measurements& measurements, bool as_csv);
 
