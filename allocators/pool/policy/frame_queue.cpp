@@ -1,32 +1,7 @@
-// Linking and unlinking frames while a search of the queue is under way.
+// The rare operations of a queue of frames.
 #include "allocators/pool/policy/frame_queue.h"
 
 namespace sqlitemem {
-
-void FrameQueue::push_newest(FrameIndex frame) noexcept {
-  FrameLinks& links = links_[frame];
-  SQLITEMEM_CHECK(links.queue == 0, links.queue, 0);
-  links.newer = no_frame;
-  links.older = newest_;
-  links.queue = number_;
-  links.is_passed = false;
-  (newest_ == no_frame ? oldest_ : links_[newest_].newer) = frame;
-  newest_ = frame;
-  if (cursor_ == no_frame) cursor_ = frame;
-  ++count_;
-}
-
-void FrameQueue::remove(FrameIndex frame) noexcept {
-  FrameLinks& links = links_[frame];
-  SQLITEMEM_CHECK(links.queue == number_, links.queue, number_);
-  if (cursor_ == frame) cursor_ = links.newer;
-  if (again_ == frame) again_ = passed_or_none(links.newer);
-  (links.older == no_frame ? oldest_ : links_[links.older].newer) = links.newer;
-  (links.newer == no_frame ? newest_ : links_[links.newer].older) = links.older;
-  links.queue = 0;
-  links.is_passed = false;
-  --count_;
-}
 
 void FrameQueue::search_all() noexcept {
   for (FrameIndex at = oldest_; at != cursor_; at = links_[at].newer) links_[at].is_passed = false;

@@ -45,8 +45,29 @@ class FrameQueue {
   [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
   [[nodiscard]] std::uint8_t number() const noexcept { return number_; }
 
-  void push_newest(FrameIndex frame) noexcept;
-  void remove(FrameIndex frame) noexcept;
+  void push_newest(FrameIndex frame) noexcept {
+    FrameLinks& links = links_[frame];
+    SQLITEMEM_CHECK(links.queue == 0, links.queue, 0);
+    links.newer = no_frame;
+    links.older = newest_;
+    links.queue = number_;
+    links.is_passed = false;
+    (newest_ == no_frame ? oldest_ : links_[newest_].newer) = frame;
+    newest_ = frame;
+    if (cursor_ == no_frame) cursor_ = frame;
+    ++count_;
+  }
+  void remove(FrameIndex frame) noexcept {
+    FrameLinks& links = links_[frame];
+    SQLITEMEM_CHECK(links.queue == number_, links.queue, number_);
+    if (cursor_ == frame) cursor_ = links.newer;
+    if (again_ == frame) again_ = passed_or_none(links.newer);
+    (links.older == no_frame ? oldest_ : links_[links.older].newer) = links.newer;
+    (links.newer == no_frame ? newest_ : links_[links.newer].older) = links.older;
+    links.queue = 0;
+    links.is_passed = false;
+    --count_;
+  }
   void make_newest(FrameIndex frame) noexcept {
     if (frame == newest_) return;
     remove(frame);

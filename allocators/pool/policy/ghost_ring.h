@@ -10,16 +10,18 @@
 namespace sqlitemem {
 
 /// Remembers the latest `limit` evictions (what was taken out again still counts as one). 12 to 16
-/// bytes per eviction, in memory that its user gives. Two pages are confused with a
-/// probability of 2^-32 each.
+/// bytes per eviction, in memory that its user gives. Two pages are confused with a probability of
+/// 2^-32 each. Evictions are numbered; what is forgotten is not unlinked, but recognised by its
+/// number, so that forgetting touches no bucket and a push touches one.
 ///
 ///     slots    [ .. │ c │ – │ e │ f │ g │ .. ]      – : taken out
-///                     ▲ oldest       ▲ newest = oldest + span - 1, around the end
-///     buckets  newest slot of each chain; a slot links to the next older one of its chain
+///                     ▲ oldest      ▲ newest: eviction number next - 1
+///     buckets  number of the latest eviction of each chain; a slot has the number of the one
+///              before it in its chain. The chain ends where a number is forgotten.
 ///
 /// Invariants:
 /// (1) span <= limit <= slots in use; outside of the span nothing is read.
-/// (2) Every fingerprint in the span is in the chain of its bucket, newest first, and nothing else.
+/// (2) Every fingerprint in the span is reached from its bucket, newest first.
 /// (3) count = fingerprints in the span.
 class GhostRing {
  public:
@@ -36,9 +38,31 @@ class GhostRing {
   /// a quarter more than ever before.
   void set_limit(std::uint32_t limit) noexcept;
 
-  void push(std::uint32_t fingerprint) noexcept;
+  void push(std::uint32_t fingerprint) noexcept {
+    if (limit_ == 0) return;
+    if (span_ == limit_) drop_slot();
+    std::uint32_t& latest = bucket(fingerprint);
+    slot(span_) = {.fingerprint = fingerprint, .before = latest};
+    latest = next_++;
+    ++span_;
+    ++count_;
+  }
   /// Takes out the latest one with this fingerprint. false: there is none.
-  bool take(std::uint32_t fingerprint) noexcept;
+  bool take(std::uint32_t fingerprint) noexcept {
+    if (span_ == 0) return false;
+    std::uint32_t now = age(bucket(fingerprint));
+    for (std::uint32_t last = 0; now > last && now <= span_;) {
+      Slot& found = slot(span_ - now);
+      if (found.fingerprint == fingerprint) {
+        found.fingerprint = 0;
+        --count_;
+        return true;
+      }
+      last = now;
+      now = age(found.before);
+    }
+    return false;
+  }
   /// Forgets the oldest. Requires count() > 0.
   void drop_oldest() noexcept;
   void clear() noexcept;
@@ -52,26 +76,35 @@ class GhostRing {
   friend struct PolicyTestAccess;
   struct Slot {
     std::uint32_t fingerprint;
-    std::uint32_t older;  ///< Index + 1 of the next in the chain; 0: none.
+    std::uint32_t before;  ///< Number of the eviction before it in its chain.
   };
 
-  [[nodiscard]] std::uint32_t index(std::uint32_t age) const noexcept {
-    const std::uint64_t at = std::uint64_t{oldest_} + age;
-    return static_cast<std::uint32_t>(at < slots_used_ ? at : at - slots_used_);
+  /// The slot that is so many after the oldest.
+  [[nodiscard]] Slot& slot(std::uint32_t from_oldest) const noexcept {
+    const std::uint64_t at = std::uint64_t{oldest_} + from_oldest;
+    return slots_[at < slots_used_ ? at : at - slots_used_];
   }
+  /// How many evictions ago this number was given, 1 the latest; above the span: forgotten.
+  /// Numbers wrap around; a very old one may then look young, but leads to a slot of the span.
+  [[nodiscard]] std::uint32_t age(std::uint32_t number) const noexcept { return next_ - number; }
   [[nodiscard]] std::uint32_t& bucket(std::uint32_t fingerprint) const noexcept {
     return buckets_[fingerprint & bucket_mask_];
   }
   void grow(std::uint32_t slots_used) noexcept;
-  void drop_slot() noexcept;
+  void drop_slot() noexcept {
+    count_ -= slot(0).fingerprint != 0 ? 1 : 0;
+    oldest_ = oldest_ + 1 == slots_used_ ? 0 : oldest_ + 1;
+    --span_;
+  }
 
   Slot* slots_ = nullptr;
-  std::uint32_t* buckets_ = nullptr;  ///< Index + 1 of the newest slot; 0: empty.
+  std::uint32_t* buckets_ = nullptr;  ///< Number of the latest eviction.
   std::uint32_t max_limit_ = 0;
   std::uint32_t limit_ = 0;
   std::uint32_t slots_used_ = 0;
   std::uint32_t bucket_mask_ = 0;
-  std::uint32_t oldest_ = 0;
+  std::uint32_t oldest_ = 0;  ///< Index of a slot.
+  std::uint32_t next_ = 1;    ///< Number of the next eviction.
   std::uint32_t span_ = 0;
   std::uint32_t count_ = 0;
 };
