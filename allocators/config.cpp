@@ -3,14 +3,15 @@
 #include "allocators/config.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <limits>
 #include <utility>
-#include <vector>
 
 #include "allocators/base/lock.h"
+#include "allocators/base/words.h"
 
 namespace sqlitemem {
 namespace {
@@ -165,38 +166,12 @@ std::string expectation(const OptionSpec& spec) {
   return fmt::format("one of {}", fmt::join(spec.choices, ", "));
 }
 
-/// Levenshtein's distance: how many letters to insert, delete or replace.
-std::size_t edit_distance(std::string_view left, std::string_view right) {
-  std::vector<std::size_t> row(right.size() + 1);
-  for (std::size_t column = 0; column < row.size(); ++column) row[column] = column;
-  for (std::size_t line = 0; line < left.size(); ++line) {
-    std::size_t diagonal = std::exchange(row[0], line + 1);
-    for (std::size_t column = 0; column < right.size(); ++column) {
-      const std::size_t replaced = diagonal + (lower(left[line]) == right[column] ? 0 : 1);
-      diagonal = row[column + 1];
-      row[column + 1] = std::min({replaced, row[column] + 1, row[column + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
 std::string unknown_name_message(std::string_view name) {
-  struct Near {
-    std::size_t distance;
-    std::string_view name;
-  };
-  std::vector<Near> all;
-  for (const OptionSpec& spec : options) {
-    const bool contains = name.size() >= 4 && spec.name.find(name) != std::string_view::npos;
-    all.push_back({contains ? 1 : edit_distance(name, spec.name), spec.name});
-  }
-  std::ranges::stable_sort(all, {}, &Near::distance);
-  const std::size_t close_enough = std::max<std::size_t>(all.front().distance + 2, 4);
-  std::string nearest;
-  for (std::size_t index = 0; index < 3 && all[index].distance <= close_enough; ++index) {
-    nearest += fmt::format("{}'{}'", index == 0 ? "" : ", ", all[index].name);
-  }
-  return fmt::format("unknown option '{}'; the nearest: {}", name, nearest);
+  std::array<std::string_view, options.size()> names;
+  std::ranges::transform(options, names.begin(), &OptionSpec::name);
+  const std::string nearest = nearest_words(name, names);
+  return fmt::format("unknown option {}{}", quoted(name),
+                     nearest.empty() ? "; the table memory_config lists them all" : nearest);
 }
 
 SetOutcome parse_value(const OptionSpec& spec, std::string_view text, std::int64_t& value) {
@@ -205,12 +180,12 @@ SetOutcome parse_value(const OptionSpec& spec, std::string_view text, std::int64
                                  ? parse_choice(readable, spec.choices, value)
                                  : parse_number(readable, units_of(spec.type), value);
   if (parsed == ParseResult::unreadable) {
-    return {SetResult::bad_value, fmt::format("'{}' is not a value for {}: expected {}", text,
+    return {SetResult::bad_value, fmt::format("{} is not a value for {}: expected {}", quoted(text),
                                               spec.name, expectation(spec))};
   }
   if (parsed == ParseResult::too_large || value < spec.min || value > spec.max) {
     return {SetResult::out_of_range,
-            fmt::format("{} is outside the range of {}: {} to {}", readable, spec.name,
+            fmt::format("{} is outside the range of {}: {} to {}", quoted(readable), spec.name,
                         format_option(spec, spec.min), format_option(spec, spec.max))};
   }
   return {};
@@ -233,8 +208,9 @@ EnvironmentName environment_name(const OptionSpec& spec) noexcept {
 SetOutcome pending_outcome(const OptionSpec& spec, std::int64_t value) {
   const std::string text = format_option(spec, value);
   return {SetResult::pending_restart,
-          fmt::format("{} is read once, when the heap starts: {} is stored and waits for the next "
-                      "start; to start with it, set {}={} in the environment",
+          fmt::format("{} is read once, when the heap starts: {} is noted as pending_setting, and "
+                      "does not act in this process; for the next start, set {}={} in the "
+                      "environment",
                       spec.name, text, environment_name(spec).data(), text)};
 }
 
@@ -251,6 +227,27 @@ SetOutcome store(const OptionSpec& spec, std::int64_t value, OptionSource source
   in_force.store(value, std::memory_order_relaxed);
   known = {.source = source};
   return {};
+}
+
+/// Outside the lock: the listener reads options, and may take the heap's locks.
+void notify_of(const OptionSpec& spec) noexcept {
+  const auto notify = listener.load(std::memory_order_acquire);
+  if (notify != nullptr && spec.context == OptionContext::runtime) notify();
+}
+
+/// Variables that no option reads: most likely misspelt.
+void describe_unknown_variables(std::string& problems) {
+  constexpr std::string_view prefix = "SQLITEMEM_";
+  for (char** entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view variable(*entry);
+    if (!variable.starts_with(prefix)) continue;
+    const std::string_view name = variable.substr(0, variable.find('='));
+    std::string option_name(name.substr(prefix.size()));
+    std::ranges::transform(option_name, option_name.begin(), lower);
+    const bool is_known = std::ranges::any_of(
+        options, [&](const OptionSpec& spec) { return name == environment_name(spec).data(); });
+    if (!is_known) problems += fmt::format("{}: {}\n", name, unknown_name_message(option_name));
+  }
 }
 
 /// An explicit setting by the program or by SQL is not undone by reading the environment again.
@@ -273,12 +270,23 @@ SetOutcome set_option(std::string_view name, std::string_view text, OptionSource
     return refused;
   }
   SetOutcome outcome = store(*spec, value, source);
-  // Outside the lock: the listener reads options, and may take the heap's locks.
-  if (const auto notify = listener.load(std::memory_order_acquire);
-      notify != nullptr && spec->context == OptionContext::runtime) {
-    notify();
-  }
+  notify_of(*spec);
   return outcome;
+}
+
+OptionBefore remember_option(const OptionSpec& spec) {
+  const LockGuard guard(lock);
+  const Provenance& known = provenance[index_of(spec)];
+  return {option(spec.value), known.source, known.pending_restart, known.pending_value};
+}
+
+void put_back_option(const OptionSpec& spec, const OptionBefore& before) noexcept {
+  {
+    const LockGuard guard(lock);
+    (the_config.*spec.value).store(before.value, std::memory_order_relaxed);
+    provenance[index_of(spec)] = {before.source, before.pending_restart, before.pending_value};
+  }
+  notify_of(spec);
 }
 
 void read_environment(std::string* problems) {
@@ -290,6 +298,7 @@ void read_environment(std::string* problems) {
     if (outcome.result == SetResult::ok || problems == nullptr) continue;
     *problems += fmt::format("{}: {}\n", name.data(), outcome.message);
   }
+  if (problems != nullptr) describe_unknown_variables(*problems);
 }
 
 OptionState option_state(const OptionSpec& spec) {

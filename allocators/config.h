@@ -174,7 +174,7 @@ Enum option_as(OptionValue Config::*value) noexcept {
 
 enum class SetResult : std::uint8_t {
   ok,
-  pending_restart,  ///< A start-up option after the start: stored, in force at the next start.
+  pending_restart,  ///< A start-up option after the start: noted, without effect in this process.
   unknown_name,     ///< `message` names the nearest options.
   bad_value,        ///< `message` says what is expected.
   out_of_range,     ///< `message` gives the range.
@@ -187,9 +187,19 @@ struct SetOutcome {
 /// Sets an option from text. Any thread. Takes effect before it returns, except `pending_restart`.
 SetOutcome set_option(std::string_view name, std::string_view text, OptionSource source);
 
-/// Reads SQLITEMEM_<NAME> for every option. Bad values are ignored and described in `problems` (one
-/// line each). Allocation-free when nothing is set, so that it may run before main.
+/// Reads SQLITEMEM_<NAME> for every option. Bad values, and unknown names, are described in
+/// `problems`, one line each. Allocation-free when nothing is set, so that it may run before main.
 void read_environment(std::string* problems);
+
+/// All that set_option() changes of one option, to put it back.
+struct OptionBefore {
+  std::int64_t value = 0;
+  OptionSource source = OptionSource::boot;
+  bool pending_restart = false;
+  std::int64_t pending_value = 0;
+};
+OptionBefore remember_option(const OptionSpec& spec);
+void put_back_option(const OptionSpec& spec, const OptionBefore& before) noexcept;
 
 /// A row of memory_config's changing half.
 struct OptionState {

@@ -31,7 +31,7 @@ SQLITEMEM_API const char* sqlitemem_errmsg(void);
 ** Sets an option of the table memory_config, by name and text: sqlitemem_set("memory_limit",
 ** "64MB").
 ** Any thread. SQLITE_OK; SQLITE_NOTFOUND: no such option; SQLITE_RANGE: outside the range;
-** SQLITE_MISMATCH: not readable; SQLITE_BUSY: a start-up option, stored for the next start.
+** SQLITE_MISMATCH: not readable; SQLITE_BUSY: a start-up option, too late for this process.
 */
 SQLITEMEM_API int sqlitemem_set(const char* name, const char* value);
 

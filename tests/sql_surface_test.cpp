@@ -84,6 +84,11 @@ void check_metrics(Surface& surface) {
   CHECK(tests::MetricsCheck(surface.value("SELECT prometheus_metrics('openmetrics')"), true)
             .problem() == "");
   CHECK_THAT(surface.error("SELECT prometheus_metrics('json')"), Catch::Contains("openmetrics"));
+  // What a metric means is said without words that only a table's reader understands.
+  CHECK(surface
+            .column("SELECT name, help FROM memory_metrics WHERE help GLOB '*NULL*' "
+                    "OR help GLOB '* note*' OR help NOT GLOB '*.'")
+            .empty());
 }
 
 }  // namespace
@@ -233,7 +238,7 @@ TEST_CASE("sql: memory_config refuses in words what cannot be", "[sql][config]")
   CHECK(surface.rc() == SQLITE_CONSTRAINT);
   CHECK_THAT(surface.error("UPDATE memory_config SET setting = 'x' WHERE name = 'memory_limit'"),
              Catch::Contains("expected bytes"));
-  CHECK(surface.rc() == SQLITE_MISMATCH);
+  CHECK(surface.rc() == SQLITE_CONSTRAINT);
   CHECK_THAT(surface.error("UPDATE memory_config SET setting = '1' WHERE name = 'memory_limt'"),
              Catch::Contains("unknown option 'memory_limt'; the nearest: 'memory_limit'"));
   CHECK(surface.rc() == SQLITE_ERROR);

@@ -117,7 +117,7 @@ TEST_CASE("stats: memory_stats closes on the real process", "[stats]") {
   CHECK(bytes("mapped_files") > 0);
   CHECK(rows_of<MemoryStatsRow>(sources, {std::string("large_live")}).size() == 1);
   CHECK(rows_of<MemoryStatsRow>(sources, {std::string("rss")}).size() == 11);
-  CHECK(rows_of<MemoryStatsRow>(sources, {std::string("no such thing")}).empty());
+  CHECK_THROWS_AS(rows_of<MemoryStatsRow>(sources, {std::string("no such thing")}), Refusal);
 }
 
 TEST_CASE("stats: without a heap its figures are NULL, with the reason", "[stats]") {
@@ -206,6 +206,34 @@ TEST_CASE("stats: fragmentation verdicts are those of the manual", "[stats]") {
   CHECK(fragmentation_status(64 * mib, 100 * mib) == "Poor");
   CHECK(fragmentation_status(0, 100 * mib) == "Poor");
   CHECK(fragmentation_status(101 * mib, 100 * mib) == "Good");
+}
+
+TEST_CASE("stats: large memory kept free on purpose was called Poor", "[stats]") {
+  FakeSources sources = sources_with_heap();
+  REQUIRE(set_option("large_object_retain", "400", OptionSource::api).result == SetResult::ok);
+  REQUIRE(set_option("purge_delay", "1h", OptionSource::api).result == SetResult::ok);
+  void* kept = heap_allocate(mib);
+  void* freed = heap_allocate(3 * mib);
+  heap_release(freed);
+  const auto rows = rows_of<FragmentationStatsRow>(sources);
+  for (const FragmentationStatsRow& row : rows) {
+    if (!row.held_bytes || row.component == "c_library") continue;
+    CAPTURE(row.component);
+    CHECK(*row.wanted_bytes + *row.waste_bytes + *row.kept_free_bytes >= *row.held_bytes);
+  }
+  const auto& large =
+      row_where(rows, [](const auto& row) { return row.component == "large_objects"; });
+  CHECK(large.kept_free_bytes == large.reclaimable_bytes);
+  CHECK(*large.kept_free_bytes >= 3 * mib);
+  CHECK(large.status == "Good");
+  const LargeObjectStatsRow stats = rows_of<LargeObjectStatsRow>(sources).at(0);
+  std::uint64_t of_objects = 0;
+  for (const LargeObjectsRow& row : rows_of<LargeObjectsRow>(sources)) {
+    of_objects += row.mapped_bytes;
+  }
+  CHECK(of_objects == stats.live_bytes);
+  CHECK(of_objects + *stats.kept_free_bytes == stats.mapped_bytes);
+  heap_release(kept);
 }
 
 TEST_CASE("stats: fragmentation sees the holes that frees leave", "[stats]") {

@@ -21,8 +21,10 @@ struct MemoryConfigRow {
     // clang-format off
     return describe_table<R>("memory_config", "",
         "One row per option. UPDATE memory_config SET setting = '64MB' WHERE name = 'memory_limit' "
-        "changes it for the whole process, at once, and no ROLLBACK undoes it. INSERT, DELETE and "
-        "changes of other columns are refused. The environment variable SQLITEMEM_<NAME> sets an "
+        "changes it for the whole process, at once, and no ROLLBACK undoes it; but a statement "
+        "that fails, at whatever row, leaves everything as it was. INSERT, DELETE and changes of "
+        "other columns are refused, and every change in observing mode, where no option can act. "
+        "The environment variable SQLITEMEM_<NAME> sets an "
         "option at start. UPDATE takes the write lock of the database main as any UPDATE does; "
         "the function memory_config(name, setting) does not.", {
         {"name", &R::name, Role::label, "", "The option."},
@@ -39,9 +41,9 @@ struct MemoryConfigRow {
         {"choices", &R::choices, Role::detail, "", "The words of an enum; NULL for others."},
         {"boot_val", &R::boot_val, Role::detail, "", "The value if nobody sets it."},
         {"pending_restart", &R::pending_restart, Role::detail, "",
-         "1: a startup option was changed after the start; pending_setting waits."},
+         "1: a startup option was changed after the start; it does not act in this process."},
         {"pending_setting", &R::pending_setting, Role::detail, "",
-         "What waits for the next start; NULL if nothing does."},
+         "What was asked for then; only the environment brings it to the next start."},
     });
     // clang-format on
   }

@@ -14,7 +14,8 @@ namespace {
 using Bytes = std::optional<std::uint64_t>;
 
 FragmentationStatsRow compare(std::string_view component, Bytes wanted, Bytes held,
-                              Bytes reclaimable, std::string_view note) {
+                              Bytes reclaimable, std::string_view note,
+                              std::uint64_t kept_free = 0) {
   FragmentationStatsRow row;
   row.component = component;
   row.wanted_bytes = wanted;
@@ -22,9 +23,11 @@ FragmentationStatsRow compare(std::string_view component, Bytes wanted, Bytes he
   row.reclaimable_bytes = reclaimable;
   row.note = note;
   if (wanted && held) {
-    row.waste_bytes = at_least_zero(*held, *wanted);
-    row.fragmentation_ratio = ratio_missing(*wanted, *held);
-    row.status = fragmentation_status(*wanted, *held);
+    const std::uint64_t judged = at_least_zero(*held, kept_free);
+    row.kept_free_bytes = kept_free;
+    row.waste_bytes = at_least_zero(judged, *wanted);
+    row.fragmentation_ratio = ratio_missing(*wanted, judged);
+    row.status = fragmentation_status(*wanted, judged);
   }
   return row;
 }
@@ -66,6 +69,7 @@ std::vector<LargeObjectStatsRow> LargeObjectStatsRow::snapshot(Sources& sources,
   row.live_bytes = totals.live_bytes;
   row.requested_bytes = totals.requested_bytes;
   row.mapped_bytes = totals.mapped_bytes;
+  row.kept_free_bytes = at_least_zero(totals.mapped_bytes, totals.live_bytes);
   row.free_regions = totals.free_regions;
   row.largest_free_bytes = totals.largest_free_bytes;
   row.free_list_hits = totals.free_list_hits;
@@ -130,13 +134,16 @@ std::vector<FragmentationStatsRow> FragmentationStatsRow::snapshot(Sources& sour
                          "Live objects against the pages of slabs that were touched."));
   rows.push_back(compare("page_runs", figures.run_live_bytes, figures.run_held_bytes,
                          figures.runs.dirty_free_bytes, "Live runs against pages held for runs."));
+  const std::uint64_t kept = figures.large.dirty_free_bytes;
+  const std::uint64_t kept_resident = at_least_zero(resident.large, figures.large.live_bytes);
   rows.push_back(compare("large_objects", figures.large.live_bytes, figures.large.mapped_bytes,
-                         figures.large.dirty_free_bytes, "Live objects against pages held."));
+                         kept, "Live objects against pages held.", kept));
   rows.push_back(compare(
       "heap", live, figures.slab_held_bytes + figures.run_held_bytes + figures.large.mapped_bytes,
-      {}, "All three together."));
+      {}, "All three together.", kept));
   rows.push_back(compare("resident", live, resident.slabs + resident.runs + resident.large, {},
-                         "Live bytes against the heap's resident pages, bookkeeping excluded."));
+                         "Live bytes against the heap's resident pages, bookkeeping excluded.",
+                         kept_resident));
   rows.push_back(compare_c_library(memory.c_library));
   return rows;
 }

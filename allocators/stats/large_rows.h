@@ -9,7 +9,8 @@ class Sources;
 
 struct LargeObjectStatsRow {
   std::optional<std::uint64_t> allocations, frees, live_objects, live_bytes, requested_bytes;
-  std::optional<std::uint64_t> mapped_bytes, free_regions, largest_free_bytes, free_list_hits;
+  std::optional<std::uint64_t> mapped_bytes, kept_free_bytes, free_regions, largest_free_bytes,
+      free_list_hits;
   std::optional<double> free_list_hit_ratio;
   std::optional<std::uint64_t> coalesces;
   std::optional<double> coalescing_efficiency;
@@ -34,7 +35,10 @@ struct LargeObjectStatsRow {
         {"requested_bytes", &R::requested_bytes, Role::gauge, "bytes",
          "Their bytes, as asked for."},
         {"mapped_bytes", &R::mapped_bytes, Role::gauge, "bytes",
-         "Live, and free but not yet returned to the operating system."},
+         "live_bytes + kept_free_bytes; the mapped_bytes of large_objects add up to live_bytes."},
+        {"kept_free_bytes", &R::kept_free_bytes, Role::gauge, "bytes",
+         "Free and not yet returned to the operating system: kept for re-use, as the options "
+         "large_object_retain and purge_delay say."},
         {"free_regions", &R::free_regions, Role::gauge, "", "Gaps between live objects."},
         {"largest_free_bytes", &R::largest_free_bytes, Role::gauge, "bytes", "The largest gap."},
         {"free_list_hits", &R::free_list_hits, Role::counter, "",
@@ -81,7 +85,8 @@ struct LargeObjectsRow {
         "One row per live large object, oldest first. Empty in observing mode.", {
         {"object_id", &R::object_id, Role::label, "", "A small number, in order of allocation."},
         {"size_bytes", &R::size_bytes, Role::gauge, "bytes", "As asked for."},
-        {"mapped_bytes", &R::mapped_bytes, Role::gauge, "bytes", "In whole pages."},
+        {"mapped_bytes", &R::mapped_bytes, Role::gauge, "bytes",
+         "In whole pages: its part of live_bytes in large_object_stats."},
         {"age_seconds", &R::age_seconds, Role::gauge, "seconds", "Since it was allocated."},
         {"is_huge_page", &R::is_huge_page, Role::gauge, "", "1: huge pages were asked for."},
     });
@@ -92,7 +97,7 @@ struct LargeObjectsRow {
 
 struct FragmentationStatsRow {
   std::string component;
-  std::optional<std::uint64_t> wanted_bytes, held_bytes, waste_bytes;
+  std::optional<std::uint64_t> wanted_bytes, held_bytes, kept_free_bytes, waste_bytes;
   std::optional<double> fragmentation_ratio;
   std::optional<std::uint64_t> reclaimable_bytes;
   std::optional<std::string> status, note;
@@ -108,13 +113,18 @@ struct FragmentationStatsRow {
          "(the heap's pages in memory), c_library."},
         {"wanted_bytes", &R::wanted_bytes, Role::gauge, "bytes", "What is in use."},
         {"held_bytes", &R::held_bytes, Role::gauge, "bytes", "What is held for it."},
-        {"waste_bytes", &R::waste_bytes, Role::gauge, "bytes", "held_bytes - wanted_bytes."},
+        {"kept_free_bytes", &R::kept_free_bytes, Role::gauge, "bytes",
+         "Of these, free large-object memory that is kept on purpose (options large_object_retain "
+         "and purge_delay): no fragmentation."},
+        {"waste_bytes", &R::waste_bytes, Role::gauge, "bytes",
+         "held_bytes - wanted_bytes - kept_free_bytes."},
         {"fragmentation_ratio", &R::fragmentation_ratio, Role::gauge, "ratio",
-         "1 - wanted_bytes / held_bytes; NULL if nothing is held."},
+         "waste_bytes / (wanted_bytes + waste_bytes); NULL if both are 0."},
         {"reclaimable_bytes", &R::reclaimable_bytes, Role::gauge, "bytes",
          "What could be returned to the operating system now; NULL if only trying can tell."},
         {"status", &R::status, Role::detail, "",
-         "Good below 0.20, Fair below 0.35, Poor above; Small if less than 1 MiB is held."},
+         "By fragmentation_ratio: Good below 0.20, Fair below 0.35, Poor above; Small if "
+         "wanted_bytes + waste_bytes are less than 1 MiB."},
         {"note", &R::note, Role::detail, "", "What is compared, or why nothing can be."},
     });
     // clang-format on
@@ -122,7 +132,7 @@ struct FragmentationStatsRow {
   static std::vector<FragmentationStatsRow> snapshot(Sources& sources, Arguments arguments);
 };
 
-/// The verdict of fragmentation_stats.
+/// The verdict of fragmentation_stats. `held_bytes` without what is kept free on purpose.
 std::string fragmentation_status(std::uint64_t wanted_bytes, std::uint64_t held_bytes);
 
 }  // namespace sqlitemem::stats

@@ -30,7 +30,7 @@ struct MemoryStatsRow {
         {"category", &R::category, Role::label, "",
          "rss (the tiling), allocator, sqlite, connections, process or cgroup."},
         {"memory_bytes", &R::memory_bytes, Role::gauge, "bytes",
-         "Bytes now; NULL if that is not measurable here, with the reason in note."},
+         "Bytes now; NULL if that is not measurable here, with the reason in the column note."},
         {"memory_mb", &R::memory_mb, Role::detail, "megabytes", "memory_bytes / 1024 / 1024."},
         {"percentage", &R::percentage, Role::detail, "percent",
          "Share of the resident set size; only for rows of category rss, which add up to 100."},
@@ -41,7 +41,8 @@ struct MemoryStatsRow {
         {"note", &R::note, Role::detail, "", "How the figure came about, or why there is none."},
     }, {
         {"only", ArgumentType::text, false,
-         "A component or a category: only its rows, as in memory_stats('rss')."},
+         "A component or a category: only its rows, as in memory_stats('rss'). Other words are "
+         "refused."},
     });
     // clang-format on
   }

@@ -1,7 +1,10 @@
 // Fills memory_stats: the tiling of the resident set, then one block of rows per other source.
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "allocators/base/bytes.h"
+#include "allocators/base/words.h"
 #include "allocators/stats/heap_figures.h"
 #include "allocators/stats/memory_rows.h"
 #include "allocators/stats/sources.h"
@@ -174,6 +177,30 @@ void append_system(std::vector<MemoryStatsRow>& rows, const ProcessMemory& proce
       make_row("group_limit", "cgroup", "cgroup", group.limit_bytes, std::nullopt, group.note));
 }
 
+/// A word that is neither would give no rows, and look like nothing to show.
+void keep_only(std::vector<MemoryStatsRow>& rows, const std::string& only) {
+  std::vector<std::string_view> categories, components;
+  for (const MemoryStatsRow& row : rows) {
+    if (std::ranges::find(categories, row.category) == categories.end()) {
+      categories.push_back(row.category);
+    }
+    components.push_back(row.component);
+  }
+  const auto is_one_of = [&](const std::vector<std::string_view>& words) {
+    return std::ranges::find(words, only) != words.end();
+  };
+  if (!is_one_of(categories) && !is_one_of(components)) {
+    std::vector<std::string_view> all = categories;
+    all.insert(all.end(), components.begin(), components.end());
+    throw Refusal(fmt::format("{} is neither a category ({}) nor a component ({}){}", quoted(only),
+                              fmt::join(categories, ", "), fmt::join(components, ", "),
+                              nearest_words(only, all)));
+  }
+  std::erase_if(rows, [&](const MemoryStatsRow& row) {
+    return row.component != only && row.category != only;
+  });
+}
+
 }  // namespace
 
 std::vector<MemoryStatsRow> tile_resident_set(const ResidentParts& parts) {
@@ -220,9 +247,7 @@ std::vector<MemoryStatsRow> MemoryStatsRow::snapshot(Sources& sources, Arguments
   append_connections(rows, reading.connections(), sources.connections_note());
   append_system(rows, resident.process, resident.group);
   if (const auto* only = std::get_if<std::string>(&arguments[0])) {
-    std::erase_if(rows, [&](const MemoryStatsRow& row) {
-      return row.component != *only && row.category != *only;
-    });
+    keep_only(rows, *only);
   }
   return rows;
 }

@@ -72,6 +72,14 @@ std::string format_metrics(const std::vector<MetricFamily>& families, MetricForm
   return out;
 }
 
+std::string metric_help(std::string_view doc) {
+  const std::size_t clause = doc.find("; NULL");
+  if (clause == std::string_view::npos) return std::string(doc);
+  const std::size_t sentence_end = doc.find(". ", clause);
+  std::string help(doc.substr(0, clause));
+  return help.append(sentence_end == std::string_view::npos ? "." : doc.substr(sentence_end));
+}
+
 std::string labels_as_json(const MetricSample& sample) {
   const auto quoted = [](std::string_view text) {
     std::string result = "\"";

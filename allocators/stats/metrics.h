@@ -19,7 +19,8 @@ struct MetricSample {
 struct MetricFamily {
   std::string name;  ///< Without "_total".
   bool is_counter = false;
-  std::string_view unit, help;
+  std::string_view unit;
+  std::string help;
   std::vector<MetricSample> samples;
 };
 
@@ -38,6 +39,9 @@ std::string metric_text(double value);
 /// "sqlitemem_<prefix>_<column>"; a column that starts with the prefix does not repeat it.
 std::string metric_name(std::string_view prefix, std::string_view column);
 
+/// A column's doc without its clause on NULL: a metric that cannot be measured is absent.
+std::string metric_help(std::string_view doc);
+
 /// Adds one family per gauge and counter column of `Row`. A NULL gives no sample, no sample no
 /// family.
 template <class Row>
@@ -53,7 +57,7 @@ void append_families(std::vector<MetricFamily>& families, const std::vector<Row>
     MetricFamily family{metric_name(table<Row>.metric_prefix, column.name),
                         column.role == Role::counter,
                         column.unit,
-                        column.doc,
+                        metric_help(column.doc),
                         {}};
     for (const Row& row : rows) {
       MetricSample sample;

@@ -17,8 +17,12 @@ using Reason = std::optional<std::string>;
 
 Reason check_option(const HostSqlite&) {
   read_environment_once();
-  if (option_as<AttachPolicy>(&Config::attach) != AttachPolicy::never) return std::nullopt;
-  return "The option attach is set to never.";
+  if (option_as<AttachPolicy>(&Config::attach) == AttachPolicy::never) {
+    return "The option attach is set to never.";
+  }
+  // Whoever sets it wants something other than the default.
+  if (environment_problem("SQLITEMEM_ATTACH").empty()) return std::nullopt;
+  return "What the variable SQLITEMEM_ATTACH says is not understood, so SQLite is left alone.";
 }
 
 Reason check_version(const HostSqlite& host) {

@@ -31,4 +31,15 @@ std::string environment_problems() {
   return problems == nullptr ? std::string() : *problems;
 }
 
+std::string environment_problem(std::string_view variable) {
+  const std::string all = environment_problems();
+  for (std::size_t begin = 0; begin < all.size();) {
+    const std::size_t end = all.find('\n', begin);
+    const std::string line = all.substr(begin, end - begin);
+    if (line.starts_with(std::string(variable) + ":")) return line;
+    begin = end + 1;
+  }
+  return {};
+}
+
 }  // namespace sqlitemem::ext

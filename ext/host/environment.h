@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace sqlitemem::ext {
 
@@ -11,5 +12,8 @@ void read_environment_once() noexcept;
 /// What was wrong with variables that are set, one line each; "" if nothing was. After
 /// read_environment_once().
 std::string environment_problems();
+
+/// What was wrong with this one variable; "" if nothing was.
+std::string environment_problem(std::string_view variable);
 
 }  // namespace sqlitemem::ext

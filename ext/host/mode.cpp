@@ -6,6 +6,7 @@
 
 #include "allocators/base/lock.h"
 #include "ext/host/connections.h"
+#include "ext/host/environment.h"
 #include "ext/host/heap_hook.h"
 
 namespace sqlitemem::ext {
@@ -84,6 +85,13 @@ std::string mode_remarks() {
     remarks +=
         "Connections opened before sqlitemem was loaded are not in connection_memory, and have "
         "none of its tables, unless they load it, too.";
+  }
+  const std::string problems = environment_problems();
+  for (std::size_t begin = 0; begin < problems.size();) {
+    const std::size_t end = problems.find('\n', begin);
+    remarks +=
+        (remarks.empty() ? "" : " ") + ("Ignored: " + problems.substr(begin, end - begin)) + ".";
+    begin = end + 1;
   }
   return remarks;
 }

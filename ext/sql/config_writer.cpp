@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "allocators/config.h"
 #include "allocators/manager/process_heap.h"
 #include "ext/host/mode.h"
@@ -30,14 +32,32 @@ void require_room_below(std::int64_t limit) {
 
 }  // namespace
 
+namespace {
+
+const OptionSpec* find_option(std::string_view name) {
+  const auto spec = std::ranges::find(options, name, &OptionSpec::name);
+  return spec == options.end() ? nullptr : &*spec;
+}
+
+}  // namespace
+
 std::string set_option_from_sql(std::string_view name, std::string_view text) {
-  const std::int64_t limit_before = option(&Config::memory_limit);
+  const OptionSpec* spec = find_option(name);
+  if (spec != nullptr && !heap_is_ours()) {
+    throw CodedRefusal(
+        SQLITE_ERROR,
+        fmt::format("{} cannot act in observing mode, only in managed or attached mode: start the "
+                    "program with LD_PRELOAD=libsqlitemem_preload.so, or load the extension into a "
+                    "single-threaded process",
+                    name));
+  }
+  const OptionBefore before = spec == nullptr ? OptionBefore{} : remember_option(*spec);
   SetOutcome outcome = set_option(name, text, OptionSource::sql);
   if (outcome.result == SetResult::ok && name == "memory_limit") {
     try {
       require_room_below(option(&Config::memory_limit));
     } catch (...) {
-      set_option(name, std::to_string(limit_before), OptionSource::sql);
+      put_back_option(*spec, before);
       throw;
     }
   }
@@ -49,7 +69,6 @@ std::string set_option_from_sql(std::string_view name, std::string_view text) {
     case SetResult::unknown_name:
       throw CodedRefusal(SQLITE_ERROR, outcome.message);
     case SetResult::bad_value:
-      throw CodedRefusal(SQLITE_MISMATCH, outcome.message);
     case SetResult::out_of_range:
       break;
   }
@@ -57,16 +76,16 @@ std::string set_option_from_sql(std::string_view name, std::string_view text) {
 }
 
 void Writer<Row>::require_known(std::string_view name) {
-  for (const OptionSpec& spec : options) {
-    if (spec.name == name) return;
-  }
+  if (find_option(name) != nullptr) return;
   // Cannot change anything: the name is unknown to set_option() too, which words the refusal.
   set_option_from_sql(name, "");
 }
 
-void Writer<Row>::update(sqlite3_int64 rowid, sqlite3_value** columns) {
+namespace {
+
+/// The new setting of an UPDATE's row; nullopt: it is left alone.
+std::optional<std::string> setting_in(sqlite3_value** columns) {
   const auto& description = stats::table<Row>.columns;
-  const OptionSpec& spec = options.at(static_cast<std::size_t>(rowid) - 1);
   std::optional<std::string> setting;
   for (std::size_t index = 0; index < description.size(); ++index) {
     if (sqlite3_value_nochange(columns[index]) != 0) continue;
@@ -80,9 +99,45 @@ void Writer<Row>::update(sqlite3_int64 rowid, sqlite3_value** columns) {
     }
     setting = text_of(columns[index]);
   }
-  if (!setting) return;
-  const std::string pending = set_option_from_sql(spec.name, *setting);
-  if (!pending.empty()) sqlite3_log(SQLITE_NOTICE, "memory_config: %s", pending.c_str());
+  return setting;
+}
+
+std::string text_of(const RunningStatement& running) {
+  std::string text;
+  for (const auto& [statement, run] : running) {
+    if (const char* sql = sqlite3_sql(statement)) text += sql;
+  }
+  return text;
+}
+
+}  // namespace
+
+void Writer<Row>::update(const RunningStatement& statement, sqlite3_int64 rowid,
+                         sqlite3_value** columns) {
+  try {
+    statement_ = statement;
+    statement_text_ = text_of(statement);
+    const OptionSpec& spec = options.at(static_cast<std::size_t>(rowid) - 1);
+    const std::optional<std::string> setting = setting_in(columns);
+    if (!setting) return;
+    changed_.push_back({&spec, remember_option(spec)});
+    const std::string pending = set_option_from_sql(spec.name, *setting);
+    if (!pending.empty()) sqlite3_log(SQLITE_NOTICE, "memory_config: %s", pending.c_str());
+  } catch (...) {
+    put_all_back();
+    throw;
+  }
+}
+
+void Writer<Row>::roll_back(const RunningStatement& statement) {
+  if (statement == statement_ && text_of(statement) == statement_text_) put_all_back();
+}
+
+void Writer<Row>::put_all_back() noexcept {
+  for (auto change = changed_.rbegin(); change != changed_.rend(); ++change) {
+    put_back_option(*change->spec, change->before);
+  }
+  forget();
 }
 
 }  // namespace sqlitemem::ext

@@ -6,6 +6,7 @@
 
 #include <ctime>
 
+#include "allocators/base/words.h"
 #include "allocators/manager/process_heap.h"
 #include "allocators/stats/reset_clock.h"
 #include "allocators/stats/snapshots.h"
@@ -187,7 +188,7 @@ void prometheus_metrics(sqlite3_context* context, int count, sqlite3_value** arg
   answer(context, "prometheus_metrics", [&] {
     const std::string wanted = count > 0 ? text_of(arguments[0]) : std::string();
     if (!wanted.empty() && wanted != "prometheus" && wanted != "openmetrics") {
-      throw stats::Refusal("format must be 'prometheus' or 'openmetrics', not '" + wanted + "'");
+      throw stats::Refusal("format must be 'prometheus' or 'openmetrics', not " + quoted(wanted));
     }
     LiveSources sources(sqlite3_context_db_handle(context));
     return stats::format_metrics(stats::collect_metrics(sources),

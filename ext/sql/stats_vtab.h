@@ -22,10 +22,13 @@ template <class Row>
 struct Writer {};
 
 template <class Row>
-concept Writable = requires(sqlite3_int64 rowid, std::string_view key, sqlite3_value** columns) {
-  Writer<Row>::key_column;              // WHERE key = … names a row.
-  Writer<Row>::require_known(key);      // Refusal if there is no such row.
-  Writer<Row>::update(rowid, columns);  // Refusal if it cannot be done.
+concept Writable = requires(Writer<Row> writer, const RunningStatement& statement,
+                            std::string_view key, sqlite3_value** columns) {
+  Writer<Row>::key_column;                             // WHERE key = … names a row.
+  Writer<Row>::require_known(key);                     // Refusal if there is no such row.
+  writer.update(statement, sqlite3_int64{}, columns);  // Refusal if it cannot be done.
+  writer.roll_back(statement);                         // Perhaps that statement has failed.
+  writer.forget();                                     // Nothing will be rolled back any more.
 };
 
 template <class Row>
@@ -40,6 +43,7 @@ class StatsVtab {
   struct Table : sqlite3_vtab {
     std::shared_ptr<StatementReadings> readings;
     bool is_writing = false;
+    [[no_unique_address]] Writer<Row> writer;
   };
   /// Shares the reading of the statement that opened it: all tables of one statement show the same
   /// figures, however often they are scanned.
@@ -112,6 +116,8 @@ class StatsVtab {
     return guarded_for(base, description.name, [&] {
       auto cursor = std::make_unique<Cursor>();
       cursor->reading = self(base).readings->of_running_statement();
+      // An UPDATE opens its cursors before it changes anything.
+      if constexpr (Writable<Row>) self(base).writer.forget();
       *out = cursor.release();
       return SQLITE_OK;
     });
@@ -209,7 +215,9 @@ class StatsVtab {
         throw stats::Refusal("rows cannot be inserted");
       }
       if constexpr (Writable<Row>) {
-        Writer<Row>::update(sqlite3_value_int64(values[0]), values + 2);
+        Table& table = self(base);
+        table.writer.update(running_statement(table.readings->db()), sqlite3_value_int64(values[0]),
+                            values + 2);
       }
       return SQLITE_OK;
     });
@@ -218,10 +226,24 @@ class StatsVtab {
     self(base).is_writing = true;
     return SQLITE_OK;
   }
-  static int end(sqlite3_vtab* base) {
+  static int commit(sqlite3_vtab* base) {
     self(base).is_writing = false;
+    self(base).writer.forget();
     return SQLITE_OK;
   }
+  static int roll_back_to(sqlite3_vtab* base, int) {
+    Table& table = self(base);
+    return guarded_for(base, description.name, [&] {
+      table.writer.roll_back(running_statement(table.readings->db()));
+      return SQLITE_OK;
+    });
+  }
+  static int roll_back(sqlite3_vtab* base) {
+    const int rc = roll_back_to(base, 0);
+    commit(base);
+    return rc;
+  }
+  static int no_savepoint(sqlite3_vtab*, int) { return SQLITE_OK; }
 
   static constexpr sqlite3_module make_module() {
     sqlite3_module made{};  // xCreate stays null: the table is eponymous and cannot be CREATEd.
@@ -229,7 +251,10 @@ class StatsVtab {
     made.xOpen = open, made.xClose = close, made.xFilter = filter, made.xNext = next;
     made.xEof = eof, made.xColumn = column, made.xRowid = rowid;
     if constexpr (Writable<Row>) {
-      made.xUpdate = update, made.xBegin = begin, made.xCommit = end, made.xRollback = end;
+      made.iVersion = 2;  // With savepoints: so SQLite tells of a statement that fails inside one.
+      made.xUpdate = update, made.xBegin = begin, made.xCommit = commit;
+      made.xRollback = roll_back, made.xRollbackTo = roll_back_to;
+      made.xSavepoint = no_savepoint, made.xRelease = no_savepoint;
     }
     return made;
   }

@@ -9,7 +9,9 @@ SELECT component,
        END ||
        CASE WHEN held_bytes > 0
          THEN printf('%.1f MB held, %.1f MB in use', held_bytes / 1048576.0,
-                     wanted_bytes / 1048576.0)
+                     wanted_bytes / 1048576.0) ||
+              iif(kept_free_bytes > 0, printf(', %.1f MB kept for re-use',
+                                              kept_free_bytes / 1048576.0), '')
          ELSE coalesce(note, 'nothing held')
        END AS verdict
 FROM fragmentation_stats

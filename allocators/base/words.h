@@ -1,0 +1,18 @@
+// Words for messages: what somebody typed, quoted, and the names that may have been meant.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace sqlitemem {
+
+/// In single quotes; control characters as \xNN, so that a message is one line without a NUL, and
+/// cut where it gets long.
+std::string quoted(std::string_view text);
+
+/// "; the nearest: 'a', 'b'": of `names`, at most three that differ from `typed` in few letters, or
+/// contain it. Empty if none is near: then a suggestion would only mislead.
+std::string nearest_words(std::string_view typed, std::span<const std::string_view> names);
+
+}  // namespace sqlitemem
