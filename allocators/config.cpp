@@ -10,7 +10,6 @@
 #include <limits>
 #include <utility>
 
-#include "allocators/base/lock.h"
 #include "allocators/base/words.h"
 
 namespace sqlitemem {
@@ -327,6 +326,8 @@ std::string format_option(const OptionSpec& spec, std::int64_t value) {
   }
   return fmt::format("{}", value);
 }
+
+Lock& config_lock() noexcept { return lock; }
 
 void mark_started() noexcept { started.store(true, std::memory_order_relaxed); }
 

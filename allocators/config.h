@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "allocators/base/bytes.h"
+#include "allocators/base/lock.h"
 
 namespace sqlitemem {
 
@@ -213,6 +214,9 @@ OptionState option_state(const OptionSpec& spec);
 
 /// The text form of `value` for this option, e.g. "64MB", "1s", "best_fit".
 std::string format_option(const OptionSpec& spec, std::int64_t value);
+
+/// Guards who set what. For fork: a child must not find it taken by a thread that is not there.
+Lock& config_lock() noexcept;
 
 /// Called by the heap when it starts: from now on changes to `startup` options are pending.
 void mark_started() noexcept;

@@ -172,9 +172,10 @@ TEST_CASE("Corruption: an interior pointer is reported, and its block stays", "[
   CHECK(CorruptionLog::at(0).kind == CorruptionKind::interior_pointer);
   CHECK(CorruptionLog::at(0).address == reinterpret_cast<std::uintptr_t>(block + inside));
   CHECK(heap->usable_bytes(block) >= bytes);
+  CHECK(CorruptionLog::at(0).object_bytes == heap->usable_bytes(block));
+  CHECK(heap->usable_bytes(static_cast<std::byte*>(heap.allocate(300'000)) + page_bytes) == 0);
+  CHECK(CorruptionLog::at(1).object_bytes == 74 * page_bytes);
   heap.release(block);
-  heap.collect();
-  CHECK(heap->totals().held_bytes == 0);
   CHECK(heap.broken_rule() == "");
 }
 
@@ -286,6 +287,12 @@ TEST_CASE("Corruption: by default the process says what is wrong and aborts",
   });
   CHECK(interior.signal == SIGABRT);
   CHECK_THAT(interior.message, Catch::Contains("interior pointer at 0x"));
+  const Death dead_run = death_of([&] {
+    void* run = heap.allocate(40 * kib);
+    heap.release(run);
+    heap.release(run);
+  });
+  CHECK_THAT(dead_run.message, Catch::Contains("size class unknown: broken rule: a freed run"));
   const Death none = death_of([&] { heap.release(block); });
   CHECK(none.signal == 0);
   CHECK(none.message.empty());

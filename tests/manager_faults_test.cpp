@@ -1,9 +1,11 @@
 // The n-th request for pages fails, for every n: a request is served or refused, nothing breaks.
 #include <atomic>
+#include <memory>
 #include <vector>
 
 #include "allocators/manager/memory_manager.h"
 #include "tests/support/catch.h"
+#include "tests/support/failing_pages.h"
 #include "tests/support/model.h"
 
 namespace sqlitemem {
@@ -191,13 +193,79 @@ TEST_CASE("Faults: a full region goes to the overflow handler, a full limit does
     REQUIRE(block != nullptr);
     blocks.push_back(block);
   }
-  CHECK(blocks.size() == 1024);              // A quarter of the region.
-  CHECK(heap.allocate(100 * kib) != spare);  // Another quarter.
   CHECK(calls == 1);
+  CHECK(heap.allocate(100 * kib) == spare);
+  CHECK(calls == 2);
   const OptionScope limit(&Config::memory_limit, 5 * mib);
   heap->apply_config();
   CHECK(heap.allocate(3 * mib) == nullptr);
-  CHECK(calls == 1);
+  CHECK(calls == 2);
+}
+
+TEST_CASE("Faults: a full slab area while runs and large objects have room", "[faults]") {
+  tests::OwnHeap heap({.region_bytes = 16 * mib});
+  const std::size_t bytes = GENERATE(100U, 4096U);
+  CAPTURE(bytes);
+  LiveBlocks live;
+  for (std::size_t before = 1; before != live.size();) {
+    before = live.size();
+    REQUIRE(live.allocate(*heap, heap.cache, bytes));
+  }
+  const std::size_t in_slabs = 4 * mib / bytes, in_runs = 4 * mib / (8 * kib);
+  CHECK(live.size() > in_slabs * 9 / 10 + in_runs * 9 / 10 + 8 * mib / page_bytes * 9 / 10);
+  CHECK(heap.broken_rule() == "");
+  CHECK(live.release_all(*heap, heap.cache));
+  heap.collect();
+  CHECK(heap->totals().held_bytes == 0);
+  CHECK(heap->totals().live_objects == 0);
+  CHECK(heap.broken_rule() == "");
+}
+
+TEST_CASE("Faults: a request that stays refused is not searched the whole heap for each time",
+          "[faults][limit]") {
+  const OptionScope limit(&Config::memory_limit, 4 * mib);
+  tests::FailingPages pages;
+  pages.can_decommit = false;  // So that each collection asks in vain, and is counted by it.
+  tests::OwnHeap heap({.pages = &pages, .region_bytes = 64 * mib});
+  void* const run = heap.allocate(200 * kib);
+  std::vector<void*> blocks;
+  while (void* block = heap.allocate(1000)) blocks.push_back(block);
+  heap.release(run);
+  CHECK(heap.allocate(mib) == nullptr);
+  const int once = pages.decommits;
+  CHECK(once > 0);
+  for (int i = 0; i < 100; ++i) CHECK(heap.allocate(mib) == nullptr);
+  CHECK(pages.decommits == once);
+  // What is freed makes the next refusal look again.
+  pages.can_decommit = true;
+  for (std::size_t i = 0; i < blocks.size() / 2; ++i) heap.release(blocks[i]);
+  void* const served = heap.allocate(mib);
+  CHECK(served != nullptr);
+  CHECK(pages.decommits > once);
+}
+
+TEST_CASE("Faults: a slab serves although there is no memory for a magazine", "[faults]") {
+  tests::FailingPages pages;
+  tests::OwnHeap heap({.pages = &pages, .region_bytes = 64 * mib});
+  REQUIRE(heap.allocate(1024) != nullptr);
+  std::vector<std::unique_ptr<tests::CacheScope>> caches;
+  const auto add_cache = [&] {
+    caches.push_back(std::make_unique<tests::CacheScope>(*heap));
+    return heap->allocate(caches.back()->cache, 1024) != nullptr;
+  };
+  for (int i = 0; i < 16; ++i) REQUIRE(add_cache());
+  pages.fail_after(0);
+  while (pages.refusals == 0) CHECK(add_cache());  // A thread without a cache is served, too.
+  const int refusals = pages.refusals;
+  for (const auto& thread : caches) {
+    for (const std::uint32_t bytes : fixed_class_bytes) {
+      if (bytes > kib) CHECK(heap->allocate(thread->cache, bytes) != nullptr);
+    }
+  }
+  CHECK(pages.refusals > refusals + 1);
+  pages.heal();
+  caches.clear();
+  CHECK(heap.broken_rule() == "");
 }
 
 }  // namespace sqlitemem

@@ -195,6 +195,28 @@ TEST_CASE("Options: past memory_limit there is no memory, and room again after i
   CHECK(heap.broken_rule() == "");
 }
 
+TEST_CASE("Options: with heap_checks=every_call the size of a freed object is not told",
+          "[manager][options]") {
+  const OptionScope checks(&Config::heap_checks, HeapChecks::every_call);
+  const OptionScope report(&Config::on_corruption, OnCorruption::report);
+  OwnHeap heap;
+  const std::size_t bytes = GENERATE(64U, 1000U, 4368U, 9000U);
+  CAPTURE(bytes);
+  void* block = heap.allocate(bytes);
+  void* other = heap.allocate(bytes);
+  CHECK(heap->usable_bytes(block) == heap->round_up(bytes));
+  REQUIRE(tests::CorruptionLog::count() == 0);
+  heap.release(block);
+  CHECK(heap->usable_bytes(block) == 0);
+  CHECK(heap->usable_bytes(static_cast<std::byte*>(other) + 1) == 0);
+  CHECK(heap.resize(block, bytes * 4) == nullptr);
+  REQUIRE(tests::CorruptionLog::count() == 3);
+  CHECK(tests::CorruptionLog::at(0).kind == CorruptionKind::not_a_block);
+  CHECK(tests::CorruptionLog::at(1).object_bytes == heap->usable_bytes(other));
+  heap.release(other);
+  CHECK(heap->totals().live_objects == 0);
+}
+
 TEST_CASE("Options: heap_checks=every_call finds a double free at once", "[manager][options]") {
   const OptionScope checks(&Config::heap_checks, HeapChecks::every_call);
   const OptionScope report(&Config::on_corruption, OnCorruption::report);

@@ -166,6 +166,33 @@ TEST_CASE("MemoryManager: a page run grows in place while what follows is free",
   CHECK(heap.broken_rule() == "");
 }
 
+TEST_CASE("MemoryManager: buffers that grow in turn are not copied at each step", "[manager]") {
+  OwnHeap heap;
+  std::vector<void*> buffers(8);
+  for (void*& buffer : buffers) {
+    buffer = heap.allocate(4000);
+    std::memset(buffer, 1, 4000);
+  }
+  int moves = 0;
+  for (std::size_t bytes = 6000; bytes <= 64 * kib; bytes = bytes * 3 / 2) {
+    for (void*& buffer : buffers) {
+      void* const grown = heap.resize(buffer, bytes);
+      REQUIRE(grown != nullptr);
+      moves += grown == buffer ? 0 : 1;
+      buffer = grown;
+      CHECK(heap->usable_bytes(buffer) >= bytes);
+      CHECK(static_cast<unsigned char*>(buffer)[3999] == 1);
+    }
+  }
+  CHECK(moves <= 16);  // Out of the slab, and at most once more; it was at each of six steps.
+  CHECK(heap->totals().live_objects == 8);
+  CHECK(heap.broken_rule() == "");
+  for (void* buffer : buffers) heap.release(buffer);
+  heap.collect();
+  CHECK(heap->totals().live_objects == 0);
+  CHECK(heap->totals().held_bytes == 0);
+}
+
 TEST_CASE("MemoryManager: freed memory goes back to the operating system", "[manager]") {
   OwnHeap heap;
   LiveBlocks live;

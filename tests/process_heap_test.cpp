@@ -193,6 +193,32 @@ TEST_CASE("Process heap: a fork among busy threads leaves both heaps sound",
   CHECK(process_heap().totals().held_bytes == 0);
 }
 
+TEST_CASE("Process heap: a child of a fork can set an option while its parent was setting one",
+          "[process_heap][fork]") {
+  start();
+  const OptionScope delay(&Config::purge_delay, 1000);
+  std::atomic<bool> stop{false};
+  std::thread setter([&stop] {
+    while (!stop) static_cast<void>(set_option("purge_delay", "1s", OptionSource::api));
+  });
+  int worst = 0;
+  for (int round = 0; round < 200 && worst == 0; ++round) {
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      ::alarm(60);  // A deadlock is a failure, not a wait.
+      const bool is_set =
+          set_option("purge_delay", "2s", OptionSource::api).result == SetResult::ok;
+      ::_exit(is_set && start_process_heap() == MemoryManager::StartResult::already_started ? 0
+                                                                                            : 1);
+    }
+    worst = status_of(child);
+  }
+  stop = true;
+  setter.join();
+  CHECK(worst == 0);
+}
+
 TEST_CASE("Process heap: a child and a grandchild free what their parent allocated",
           "[process_heap][fork]") {
   start();

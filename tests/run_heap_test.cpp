@@ -114,7 +114,8 @@ TEST_CASE("RunHeap: any order of allocate, resize and release agrees with a map 
     const std::size_t what = random.below(10);
     if (what < 5 || live.empty()) {
       const std::size_t granules = random_granules(random);
-      auto* run = static_cast<std::byte*>(heap.runs.allocate(granules));
+      auto* run = static_cast<std::byte*>(random.below(4) == 0 ? heap.runs.allocate_roomy(granules)
+                                                               : heap.runs.allocate(granules));
       if (run != nullptr) {
         REQUIRE(is_aligned(run, granules));
         REQUIRE_FALSE(overlaps(live, run, granules));
@@ -159,6 +160,27 @@ TEST_CASE("RunHeap: neighbours coalesce whoever is freed first", "[runs]") {
     REQUIRE(heap.runs.release(runs[i]) == RunHeap::ReleaseResult::ok);
   CHECK(heap.runs.totals().largest_free_bytes == 5 * 32 * kib);
   CHECK(heap.runs.allocate(160) == runs[2]);
+}
+
+TEST_CASE("RunHeap: runs that will grow have room behind them, and none is made for them",
+          "[runs]") {
+  OneRunHeap heap;
+  CHECK(heap.runs.allocate_roomy(6) == nullptr);
+  void* const plain = heap.runs.allocate(7);
+  std::vector<void*> growing;
+  for (int i = 0; i < 7; ++i) {
+    growing.push_back(heap.runs.allocate_roomy(6));
+    REQUIRE(growing.back() != nullptr);
+    CHECK(reinterpret_cast<std::uintptr_t>(growing.back()) % page_bytes == 0);
+  }
+  for (const std::size_t granules : {9U, 12U, 64U}) {
+    for (void* run : growing) CHECK(heap.runs.resize_in_place(run, granules));
+  }
+  CHECK(heap.rule() == "");
+  CHECK(heap.runs.allocate_roomy(200) == nullptr);
+  for (void* run : growing) CHECK(heap.runs.release(run) == RunHeap::ReleaseResult::ok);
+  CHECK(heap.runs.release(plain) == RunHeap::ReleaseResult::ok);
+  CHECK(heap.rule() == "");
 }
 
 TEST_CASE("RunHeap: a full area refuses, and serves again after a release", "[runs][faults]") {

@@ -77,6 +77,9 @@ class LargeObjects {
   /// Page-rounded size of a live object; 0 if `object` is not the start of one. Lock-free.
   [[nodiscard]] std::size_t usable_bytes(const void* object) const noexcept;
 
+  /// The same for the live object that holds `address`; 0: none does. For error reports.
+  [[nodiscard]] std::size_t bytes_around(const void* address) const noexcept;
+
   /// Decommits free regions that have been idle for `idle_ns` (0: all). Returns bytes given back to
   /// the OS.
   std::size_t purge(std::uint64_t idle_ns, std::uint64_t now_ns) noexcept;

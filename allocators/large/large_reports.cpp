@@ -59,6 +59,12 @@ std::uint64_t LargeObjects::table_resident_bytes() const noexcept {
   return is_started_ ? map_.table_resident_bytes() : 0;
 }
 
+std::size_t LargeObjects::bytes_around(const void* address) const noexcept {
+  const LockGuard guard(lock_);
+  const LargeRegion* const region = is_started_ ? map_.find_around(address) : nullptr;
+  return region == nullptr ? 0 : std::size_t{region->pages} * page_bytes;
+}
+
 void LargeObjects::reset_statistics() noexcept {
   const LockGuard guard(lock_);
   counters_ = {};

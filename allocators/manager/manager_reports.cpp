@@ -41,11 +41,15 @@ std::uint64_t MemoryManager::live_bytes() noexcept {
          large_.live_bytes();
 }
 
+std::uint64_t MemoryManager::out_bytes() const noexcept {
+  return slabs_.out_bytes() + large_run_bytes_.load(std::memory_order_relaxed) +
+         large_.live_bytes();
+}
+
 bool MemoryManager::fits_live_limit(std::size_t bytes, std::size_t& max_batch) noexcept {
   const std::uint64_t limit = live_limit_.load(std::memory_order_relaxed);
   if (limit == 0) return true;
-  const std::uint64_t at_most =
-      slabs_.out_bytes() + large_run_bytes_.load(std::memory_order_relaxed) + large_.live_bytes();
+  const std::uint64_t at_most = out_bytes();
   const std::uint64_t live = at_most + bytes <= limit ? at_most : live_bytes();
   if (live + bytes > limit) return false;
   // What goes into a magazine is handed out without asking again: keep it within what is left.
@@ -69,8 +73,10 @@ void MemoryManager::raise_peak() noexcept {
 }
 
 void MemoryManager::note_growth() noexcept {
-  const std::uint64_t at_most =
-      slabs_.out_bytes() + large_run_bytes_.load(std::memory_order_relaxed) + large_.live_bytes();
+  const std::uint64_t at_most = out_bytes();
+  const std::uint64_t fruitless = fruitless_out_bytes_.load(std::memory_order_relaxed);
+  if (fruitless != 0 && fruitless < at_most) [[unlikely]]
+    fruitless_out_bytes_.store(at_most, std::memory_order_relaxed);
   if (at_most <= next_peak_check_.load(std::memory_order_relaxed)) [[likely]]
     return;
   next_peak_check_.store(at_most + std::max(peak_step_bytes, at_most / 64),
@@ -153,11 +159,11 @@ std::optional<Violation> MemoryManager::find_violation(const ThreadCache* own) n
   return large_.find_violation();
 }
 
-std::size_t MemoryManager::object_bytes_near(const void* block) const noexcept {
+std::size_t MemoryManager::object_bytes_around(const void* block) const noexcept {
   if (!region_.contains(block)) return 0;
   const ClassIndex index = code_of(block);
-  if (index == run_area_code) return runs_.granules_of(block) * run_granule_bytes;
-  if (index == large_area_code) return large_.usable_bytes(block);
+  if (index == run_area_code) return runs_.bytes_around(block);
+  if (index == large_area_code) return large_.bytes_around(block);
   return slabs_.table().object_bytes(index);
 }
 
@@ -170,7 +176,7 @@ void MemoryManager::report(const BadBlocks& bad) noexcept {
                                                   : CorruptionKind::not_a_block;
     report({.kind = kind,
             .address = reinterpret_cast<std::uintptr_t>(block.block),
-            .object_bytes = object_bytes_near(block.block),
+            .object_bytes = object_bytes_around(block.block),
             .rule = block.rule});
   }
   corruptions_.fetch_add(at_least_zero(bad.count, bad.first.size()), std::memory_order_relaxed);
@@ -181,10 +187,12 @@ void MemoryManager::report(const CorruptionReport& corruption) noexcept {
   if (on_corruption_ != nullptr) on_corruption_(corruption);
   if (option_as<OnCorruption>(&Config::on_corruption) != OnCorruption::abort) return;
   std::array<char, 256> line{};
+  const fmt::format_int class_bytes(corruption.object_bytes);
   const auto text = fmt::format_to_n(
       line.data(), line.size(),
       "sqlitemem: heap corruption: {} at {:#x}, size class {}: broken rule: {}\n",
-      kind_text(corruption.kind), corruption.address, corruption.object_bytes, corruption.rule);
+      kind_text(corruption.kind), corruption.address,
+      corruption.object_bytes == 0 ? "unknown" : class_bytes.c_str(), corruption.rule);
   static_cast<void>(!::write(STDERR_FILENO, line.data(), std::min(text.size, line.size())));
   std::abort();
 }

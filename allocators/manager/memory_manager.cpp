@@ -7,23 +7,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 
 #include "allocators/base/clock.h"
+#include "allocators/manager/routes.h"
 
 namespace sqlitemem {
-namespace {
-
-constexpr std::size_t granules_for(std::size_t bytes) {
-  return divide_up(bytes, run_granule_bytes);
-}
-
-bool is_run_request(std::size_t bytes) {
-  return bytes <= static_cast<std::size_t>(option(&Config::large_object_threshold));
-}
-
-}  // namespace
 
 MemoryManager::StartResult MemoryManager::start(const Settings& settings) noexcept {
   if (is_started()) return StartResult::already_started;
@@ -59,9 +48,8 @@ MemoryManager::StartResult MemoryManager::start(const Settings& settings) noexce
                 .runs = &runs_,
                 .metadata = &metadata_,
                 .budget = &budget_,
-                .out_bytes = nullptr});
-  slabs_.set_every_call_checked(option_as<HeapChecks>(&Config::heap_checks) ==
-                                HeapChecks::every_call);
+                .out_bytes = nullptr},
+               option_as<HeapChecks>(&Config::heap_checks) == HeapChecks::every_call);
   last_maintenance_ns_.store(coarse_clock_ns(), std::memory_order_relaxed);
   apply_config();
   return StartResult::ok;
@@ -81,9 +69,9 @@ void MemoryManager::stop() noexcept {
   std::construct_at(&slabs_);
   slabs_.set_new_thread_handler(on_new_thread);
   std::construct_at(&budget_);
-  for (auto* counter :
-       {&large_run_bytes_, &large_run_allocations_, &large_run_frees_, &large_run_objects_,
-        &peak_live_bytes_, &peak_live_objects_, &next_peak_check_, &failures_, &corruptions_}) {
+  for (auto* counter : {&large_run_bytes_, &large_run_allocations_, &large_run_frees_,
+                        &large_run_objects_, &peak_live_bytes_, &peak_live_objects_,
+                        &next_peak_check_, &failures_, &corruptions_, &fruitless_out_bytes_}) {
     counter->store(0, std::memory_order_relaxed);
   }
 }
@@ -123,6 +111,37 @@ void* MemoryManager::allocate_once(ThreadCache*& cache, std::size_t bytes,
   return is_run_request(bytes) ? allocate_run(bytes) : large_.allocate(bytes);
 }
 
+// In a small region one area may be full while the others have room. What fits nowhere else is
+// served from a larger kind of block, whose size is then what usable_bytes() says.
+void* MemoryManager::allocate_elsewhere(ThreadCache*& cache, std::size_t bytes,
+                                        std::size_t max_batch) noexcept {
+  void* block = nullptr;
+  // A multiple of a page is page-aligned, which of runs only those of whole pages are.
+  const std::size_t as_run =
+      bytes % page_bytes == 0 ? 2 * page_bytes : min_run_granules * run_granule_bytes;
+  const std::size_t as_large = sqlitemem::round_up(bytes, page_bytes);
+  if (bytes <= max_slab_object_bytes && fits_live_limit(as_run, max_batch))
+    block = slabs_.allocate(cache, run_class_for(granules_for(as_run)), bytes, max_batch);
+  if (block == nullptr && is_run_request(bytes) && fits_live_limit(as_large, max_batch))
+    block = large_.allocate(bytes);
+  return block;
+}
+
+// Before a request is refused, caches and idle pages go. That takes time in proportion to the heap,
+// so it is not done again while nothing more has been freed than at a collection that did not help.
+bool MemoryManager::collect_for_request(ThreadCache*& cache) noexcept {
+  const std::uint64_t fruitless = fruitless_out_bytes_.load(std::memory_order_relaxed);
+  const std::uint64_t cached = is_placeholder(cache) ? 0 : slabs_.cached_bytes(*cache);
+  if (fruitless != 0 && at_least_zero(out_bytes(), cached) >= fruitless) return false;
+  collect(cache);
+  return true;
+}
+
+void MemoryManager::note_collection(bool has_helped) noexcept {
+  const std::uint64_t out = std::max<std::uint64_t>(out_bytes(), 1);
+  fruitless_out_bytes_.store(has_helped ? 0 : out, std::memory_order_relaxed);
+}
+
 void* MemoryManager::allocate_slow(ThreadCache*& cache, std::size_t bytes) noexcept {
   if (bytes == 0 || !is_started()) return nullptr;
   if (!is_placeholder(cache)) {
@@ -134,10 +153,11 @@ void* MemoryManager::allocate_slow(ThreadCache*& cache, std::size_t bytes) noexc
   void* block = nullptr;
   if (bytes <= max_request_bytes && fits_live_limit(bytes, max_batch)) {
     block = allocate_once(cache, bytes, max_batch);
-    if (block == nullptr) {
-      collect(cache);  // Caches and idle pages first; then there is none.
+    if (block == nullptr && collect_for_request(cache)) {
       block = allocate_once(cache, bytes, max_batch);
+      note_collection(block != nullptr);
     }
+    if (block == nullptr) block = allocate_elsewhere(cache, bytes, max_batch);
     // The limit is ours to keep; a short address space is not the caller's fault.
     if (block == nullptr && on_overflow_ != nullptr &&
         budget_.held_bytes() + bytes <= budget_.limit()) {
@@ -223,71 +243,17 @@ void MemoryManager::release_slow(ThreadCache*& cache, void* block) noexcept {
 std::size_t MemoryManager::usable_bytes_slow(const void* block) noexcept {
   const ClassIndex index = region_.contains(block) ? code_of(block) : no_class;
   std::size_t bytes = 0;
+  if (is_slab_class(index) && slabs_.is_out(block, index))
+    bytes = slabs_.table().object_bytes(index);
   if (index == run_area_code) bytes = runs_.granules_of(block) * run_granule_bytes;
   if (index == large_area_code) bytes = large_.usable_bytes(block);
   if (bytes == 0) {
     report({.kind = CorruptionKind::not_a_block,
             .address = reinterpret_cast<std::uintptr_t>(block),
-            .object_bytes = 0,
+            .object_bytes = object_bytes_around(block),
             .rule = "a pointer asked for its size is a live block"});
   }
   return bytes;
-}
-
-bool MemoryManager::resize_in_place(void* block, std::size_t old_bytes,
-                                    std::size_t bytes) noexcept {
-  const ClassIndex index =
-      class_of(static_cast<std::size_t>(static_cast<std::byte*>(block) - region_.base()));
-  if (index != run_area_code || bytes <= max_slab_object_bytes || bytes > max_run_bytes ||
-      !is_run_request(bytes))
-    return false;
-  const std::size_t from = old_bytes / run_granule_bytes, to = granules_for(bytes);
-  std::size_t max_batch = 0;
-  if (to > from && !fits_live_limit(bytes - old_bytes, max_batch)) return false;
-  if (!runs_.resize_in_place(block, to)) return false;
-  const auto class_or_none = [](std::size_t granules) {
-    return granules * run_granule_bytes <= max_cached_bytes ? run_class_for(granules) : no_class;
-  };
-  slabs_.reclassify_run(class_or_none(from), class_or_none(to), bytes);
-  if (class_or_none(from) == no_class) {
-    large_run_bytes_.fetch_sub(from * run_granule_bytes, std::memory_order_relaxed);
-    large_run_objects_.fetch_sub(1, std::memory_order_relaxed);
-    large_run_frees_.fetch_add(1, std::memory_order_relaxed);
-  }
-  if (class_or_none(to) == no_class) {
-    large_run_bytes_.fetch_add(to * run_granule_bytes, std::memory_order_relaxed);
-    large_run_objects_.fetch_add(1, std::memory_order_relaxed);
-    large_run_allocations_.fetch_add(1, std::memory_order_relaxed);
-  }
-  return true;
-}
-
-void* MemoryManager::resize(ThreadCache*& cache, void* block, std::size_t bytes) noexcept {
-  if (block == nullptr) return allocate(cache, bytes);
-  if (bytes == 0) return release(cache, block), nullptr;
-  const std::size_t old_bytes = usable_bytes(block);
-  if (old_bytes == 0) return nullptr;  // Reported.
-  const bool is_large = region_.large.contains(block);
-  if (is_large && bytes > max_cached_bytes && !is_run_request(bytes) &&
-      bytes <= max_request_bytes) {
-    std::size_t max_batch = 0;
-    const std::size_t growth = bytes > old_bytes ? bytes - old_bytes : 0;
-    if (growth != 0 && !fits_live_limit(growth, max_batch)) return failures_.fetch_add(1), nullptr;
-    void* resized = large_.resize(block, bytes);
-    if (resized == nullptr) resized = (collect(cache), large_.resize(block, bytes));
-    if (resized == nullptr) return failures_.fetch_add(1), nullptr;
-    if (growth != 0) slabs_.requests().record_large(bytes), note_growth();
-    return resized;
-  }
-  // Less than half free is slack for the next growth; page runs are cut, because their pages can go
-  // back.
-  if (bytes <= old_bytes && (bytes > old_bytes / 2 || old_bytes <= 64)) return block;
-  if (resize_in_place(block, old_bytes, bytes)) return block;
-  void* moved = allocate(cache, bytes);
-  if (moved == nullptr) return bytes <= old_bytes ? block : nullptr;
-  std::memcpy(moved, block, std::min(old_bytes, bytes));
-  release(cache, block);
-  return moved;
 }
 
 void MemoryManager::thread_exits(ThreadCache*& cache) noexcept {

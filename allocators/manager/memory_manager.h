@@ -61,7 +61,7 @@ enum class CorruptionKind : std::uint8_t { double_free, not_a_block, interior_po
 struct CorruptionReport {
   CorruptionKind kind = CorruptionKind::not_a_block;
   std::uintptr_t address = 0;
-  std::uint64_t object_bytes = 0;  ///< Size class of the slab or run concerned; 0: none.
+  std::uint64_t object_bytes = 0;  ///< Of the slab class, run or large object; 0: unknown.
   std::string_view rule;
 };
 /// Called with no lock held, on the freeing thread, before the process aborts or goes on. Must not
@@ -109,7 +109,7 @@ class MemoryManager {
   [[nodiscard]] bool owns(const void* block) const noexcept { return region_.contains(block); }
   /// Bytes the caller may use; what round_up() of the request was. 0 (and a corruption report) for
   /// an address outside live slabs, runs and large objects. A freed object whose slab is still
-  /// there is not noticed here: that would take a lookup on SQLite's every free.
+  /// there is noticed only with heap_checks=every_call: it takes a lookup on SQLite's every free.
   [[nodiscard]] std::size_t usable_bytes(const void* block) noexcept;
   /// The usable size that allocate(bytes) will give now: exactly, so that SQLite can skip a resize.
   [[nodiscard]] std::size_t round_up(std::size_t bytes) const noexcept;
@@ -163,6 +163,13 @@ class MemoryManager {
   [[nodiscard]] void* allocate_once(ThreadCache*& cache, std::size_t bytes,
                                     std::size_t max_batch) noexcept;
   [[nodiscard]] void* allocate_run(std::size_t bytes) noexcept;
+  [[nodiscard]] void* allocate_roomy(std::size_t bytes) noexcept;
+  void count_resized_run(std::size_t from, std::size_t to, std::size_t request_bytes) noexcept;
+  [[nodiscard]] void* allocate_elsewhere(ThreadCache*& cache, std::size_t bytes,
+                                         std::size_t max_batch) noexcept;
+  [[nodiscard]] std::uint64_t out_bytes() const noexcept;
+  [[nodiscard]] bool collect_for_request(ThreadCache*& cache) noexcept;
+  void note_collection(bool has_helped) noexcept;
   [[nodiscard]] void* sampled(ThreadCache& cache, const CacheSlot& slot, std::size_t bytes,
                               void* block) noexcept;
   void release_slow(ThreadCache*& cache, void* block) noexcept;
@@ -178,7 +185,7 @@ class MemoryManager {
   void maintain(ThreadCache& cache, BadBlocks& bad) noexcept;
   void report(const BadBlocks& bad) noexcept;
   void report(const CorruptionReport& corruption) noexcept;
-  [[nodiscard]] std::size_t object_bytes_near(const void* block) const noexcept;
+  [[nodiscard]] std::size_t object_bytes_around(const void* block) const noexcept;
   [[nodiscard]] ClassIndex class_of(std::size_t offset) const noexcept {
     return chunk_map_[offset >> chunk_shift].load(std::memory_order_relaxed);
   }
@@ -207,6 +214,8 @@ class MemoryManager {
   std::atomic<std::uint64_t> peak_live_bytes_{0}, peak_live_objects_{0}, next_peak_check_{0};
   std::atomic<std::uint64_t> failures_{0}, corruptions_{0};
   std::atomic<std::uint64_t> last_maintenance_ns_{0};
+  // The most that was live since a collection did not help a refused request; 0: none did not.
+  std::atomic<std::uint64_t> fruitless_out_bytes_{0};
 };
 
 inline void* MemoryManager::allocate(ThreadCache*& cache, std::size_t bytes) noexcept {
@@ -257,7 +266,7 @@ inline std::size_t MemoryManager::usable_bytes(const void* block) noexcept {
   if (offset >= region_.bytes()) [[unlikely]]
     return block == nullptr ? 0 : usable_bytes_slow(block);
   const ClassIndex index = class_of(offset);
-  const std::size_t bytes = slabs_.table().object_bytes(index);
+  const std::size_t bytes = slabs_.table().object_bytes_unchecked(index);
   return bytes != 0 ? bytes : usable_bytes_slow(block);
 }
 

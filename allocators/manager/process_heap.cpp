@@ -17,9 +17,22 @@ pthread_key_t exit_key;
 /// branch.
 [[gnu::tls_model("initial-exec")]] constinit thread_local ThreadCache* thread_cache = &no_cache;
 extern "C" void sqlitemem_thread_exits(void*) { heap.thread_exits(thread_cache); }
-extern "C" void sqlitemem_before_fork() { heap.before_fork(); }
-extern "C" void sqlitemem_after_fork_in_parent() { heap.after_fork_in_parent(); }
-extern "C" void sqlitemem_after_fork_in_child() { heap.after_fork_in_child(thread_cache); }
+// The heap's locks last: who starts it holds start_lock, and takes the others then.
+extern "C" void sqlitemem_before_fork() SQLITEMEM_NO_THREAD_SAFETY {
+  start_lock.lock();
+  config_lock().lock();
+  heap.before_fork();
+}
+extern "C" void sqlitemem_after_fork_in_parent() SQLITEMEM_NO_THREAD_SAFETY {
+  heap.after_fork_in_parent();
+  config_lock().unlock();
+  start_lock.unlock();
+}
+extern "C" void sqlitemem_after_fork_in_child() SQLITEMEM_NO_THREAD_SAFETY {
+  heap.after_fork_in_child(thread_cache);
+  config_lock().unlock();
+  start_lock.unlock();
+}
 
 }  // namespace
 

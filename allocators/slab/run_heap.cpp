@@ -149,17 +149,49 @@ void* RunHeap::allocate(std::size_t count) noexcept {
     if (index == segment_count_ && !add_segment()) return nullptr;
     if (largest_free_[index] < count) continue;
     const auto found = find_in(index, count);
-    if (!found) continue;
-    RunSegment& segment = *segments_[index].load(std::memory_order_relaxed);
-    if (!charge_pages(segment, *found, count)) return nullptr;
-    segment.mark(*found, count, true);
-    segment.free_granules -= static_cast<std::uint32_t>(count);
-    ++segment.live_runs;
-    live_granules_ += count;
-    segment.length[*found].store(static_cast<std::uint8_t>(count - RunSegment::length_bias),
-                                 std::memory_order_relaxed);
-    return address_of(index, *found);
+    if (found) return take({.segment = index, .granule = *found}, count);
   }
+}
+
+void* RunHeap::take(Place place, std::size_t count) noexcept {
+  RunSegment& segment = *segments_[place.segment].load(std::memory_order_relaxed);
+  if (!charge_pages(segment, place.granule, count)) return nullptr;
+  segment.mark(place.granule, count, true);
+  segment.free_granules -= static_cast<std::uint32_t>(count);
+  ++segment.live_runs;
+  live_granules_ += count;
+  segment.length[place.granule].store(static_cast<std::uint8_t>(count - RunSegment::length_bias),
+                                      std::memory_order_relaxed);
+  return address_of(place.segment, place.granule);
+}
+
+// In the middle of the longest free run, so that what is before it, perhaps grown as well, keeps
+// room too. On a page, so that it may grow to any size.
+std::optional<std::size_t> RunHeap::find_roomy_in(std::uint32_t index, std::size_t count) noexcept {
+  const RunSegment& segment = *segments_[index].load(std::memory_order_relaxed);
+  RunSegment::FreeRun longest{0, 0};
+  for (std::size_t from = 0; from < RunSegment::granules;) {
+    const RunSegment::FreeRun run = segment.next_free(from);
+    if (run.end - run.begin > longest.end - longest.begin) longest = run;
+    from = run.end;
+  }
+  largest_free_[index] = static_cast<std::uint16_t>(longest.end - longest.begin);
+  const std::size_t middle =
+      longest.begin == 0 ? 0 : longest.begin + (longest.end - longest.begin) / 2;
+  const std::size_t first = round_up(middle, RunSegment::granules_per_page);
+  if (first + std::min(4 * count, max_run_bytes / run_granule_bytes) > longest.end)
+    return std::nullopt;
+  return first;
+}
+
+void* RunHeap::allocate_roomy(std::size_t count) noexcept {
+  const LockGuard guard(lock_);
+  for (std::uint32_t index = 0; index < segment_count_; ++index) {
+    if (largest_free_[index] < 4 * count) continue;
+    const auto found = find_roomy_in(index, count);
+    if (found) return take({.segment = index, .granule = *found}, count);
+  }
+  return nullptr;
 }
 
 std::size_t RunHeap::granules_of(const void* run) const noexcept {
@@ -169,6 +201,18 @@ std::size_t RunHeap::granules_of(const void* run) const noexcept {
   if (segment == nullptr) return 0;
   const std::uint8_t length = segment->length[place.granule].load(std::memory_order_relaxed);
   return length == 0 ? 0 : std::size_t{length} + RunSegment::length_bias;
+}
+
+std::size_t RunHeap::bytes_around(const void* address) const noexcept {
+  const LockGuard guard(lock_);
+  const Place place = place_of(address);
+  const RunSegment* segment = segments_[place.segment].load(std::memory_order_relaxed);
+  if (segment == nullptr || !segment->is_used(place.granule)) return 0;
+  for (std::size_t first = place.granule;; --first) {
+    const std::uint8_t length = segment->length[first].load(std::memory_order_relaxed);
+    if (length != 0) return (std::size_t{length} + RunSegment::length_bias) * run_granule_bytes;
+    if (first == 0) return 0;
+  }
 }
 
 RunHeap::ReleaseResult RunHeap::release(void* run) noexcept {

@@ -70,10 +70,15 @@ class RunHeap {
 
   /// nullptr: area full, page source or budget refuses. `count` in [min_run_granules, 256].
   [[nodiscard]] void* allocate(std::size_t count) noexcept;
+  /// The same for a run that is likely to grow: with at least three times as much free behind it.
+  /// nullptr also if there is no such place.
+  [[nodiscard]] void* allocate_roomy(std::size_t count) noexcept;
   enum class ReleaseResult : std::uint8_t { ok, not_live, interior };
   ReleaseResult release(void* run) noexcept;
   /// Granules of the run that starts at `run`; 0: none does. Lock-free.
   [[nodiscard]] std::size_t granules_of(const void* run) const noexcept;
+  /// Bytes of the live run that holds `address`; 0: none does. For error reports.
+  [[nodiscard]] std::size_t bytes_around(const void* address) const noexcept;
   /// Grows or shrinks without moving. False: what follows is in use, or no memory; nothing changed.
   [[nodiscard]] bool resize_in_place(void* run, std::size_t count) noexcept;
 
@@ -97,6 +102,10 @@ class RunHeap {
   [[nodiscard]] std::optional<std::size_t> find_in(std::uint32_t segment,
                                                    std::size_t count) noexcept
       SQLITEMEM_REQUIRES(lock_);
+  [[nodiscard]] std::optional<std::size_t> find_roomy_in(std::uint32_t segment,
+                                                         std::size_t count) noexcept
+      SQLITEMEM_REQUIRES(lock_);
+  [[nodiscard]] void* take(Place place, std::size_t count) noexcept SQLITEMEM_REQUIRES(lock_);
   [[nodiscard]] bool charge_pages(RunSegment& segment, std::size_t first,
                                   std::size_t count) noexcept SQLITEMEM_REQUIRES(lock_);
   std::size_t purge_segment(std::uint32_t index) noexcept SQLITEMEM_REQUIRES(lock_);

@@ -76,7 +76,8 @@ constexpr ClassIndex run_class_for(std::size_t granules) {
 /// or after learning.
 class ClassTable {
  public:
-  void start() noexcept;
+  /// `checks_every_call`: object_bytes_unchecked() tells no slab class's size.
+  void start(bool checks_every_call) noexcept;
 
   /// `bytes` <= max_cached_bytes. no_class for 0.
   [[nodiscard]] ClassIndex class_for(std::size_t bytes) const noexcept {
@@ -89,6 +90,11 @@ class ClassTable {
   [[nodiscard]] std::size_t object_bytes(std::size_t index) const noexcept {
     return object_bytes_[index].load(std::memory_order_relaxed);
   }
+  /// The same for a block whose class is known, if that is enough to tell its size. 0 also for a
+  /// slab class when every call is checked: the block must be looked up.
+  [[nodiscard]] std::size_t object_bytes_unchecked(std::size_t index) const noexcept {
+    return object_bytes_unchecked_[index].load(std::memory_order_relaxed);
+  }
   /// Adds a slab class of exactly `bytes` (a multiple of 16, <= max_slab_object_bytes, not a class
   /// yet). no_class if `limit` classes were learned already. One caller at a time.
   [[nodiscard]] ClassIndex learn(std::size_t bytes, std::size_t limit) noexcept;
@@ -99,8 +105,12 @@ class ClassTable {
   static constexpr std::size_t max_unit = max_cached_bytes / class_granule_bytes;
 
  private:
+  void set_object_bytes(std::size_t index, std::size_t bytes) noexcept;
+
   std::array<std::atomic<ClassIndex>, max_unit + 1> class_for_unit_{};
   std::array<std::atomic<std::uint32_t>, class_slot_count> object_bytes_{};
+  std::array<std::atomic<std::uint32_t>, class_slot_count> object_bytes_unchecked_{};
+  bool checks_every_call_ = false;
   std::atomic<std::size_t> learned_count_{0};
 };
 

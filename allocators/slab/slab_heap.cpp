@@ -34,10 +34,11 @@ constexpr std::uint64_t scrambled(std::uint64_t number) {
 
 }  // namespace
 
-void SlabHeap::start(const Backing& backing) noexcept {
+void SlabHeap::start(const Backing& backing, bool checks_every_call) noexcept {
   backing_ = backing;
   backing_.out_bytes = &out_bytes_;
-  table_.start();
+  every_call_checked_ = checks_every_call;
+  table_.start(checks_every_call);
   for (std::size_t index = first_fixed_class; index < run_area_code; ++index) {
     if (!is_learned_class(index))
       classes_[index].configure(static_cast<ClassIndex>(index), table_.object_bytes(index));
@@ -160,7 +161,9 @@ void* SlabHeap::allocate(ThreadCache*& cache, ClassIndex index, std::size_t requ
     if (counters.previous_count.load(std::memory_order_relaxed) != 0) {
       swap_magazines(slot, counters, counters.target_capacity.load(std::memory_order_relaxed));
     } else {
-      if (!refill(*cache, index, max_batch, new_slabs)) return nullptr;
+      // No memory for a magazine, perhaps, but a slab may have an object.
+      if (!refill(*cache, index, max_batch, new_slabs))
+        return allocate_uncached(index, request_bytes, new_slabs);
       bump(counters.slow_allocations);
     }
     block = pop(slot);

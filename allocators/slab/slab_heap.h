@@ -23,7 +23,8 @@ namespace sqlitemem {
 /// Blocks of 16 B to 32 KiB. Lock order: registry → one class → runs or chunk pool → metadata.
 class SlabHeap {
  public:
-  void start(const Backing& backing) noexcept;
+  /// `checks_every_call`: no magazines, so that each block's slab is asked at each call.
+  void start(const Backing& backing, bool checks_every_call) noexcept;
 
   [[nodiscard]] ClassTable& table() noexcept { return table_; }
   [[nodiscard]] const ClassTable& table() const noexcept { return table_; }
@@ -55,13 +56,17 @@ class SlabHeap {
   using NewThreadHandler = void (*)(ThreadCache*) noexcept;
   void set_new_thread_handler(NewThreadHandler handler) noexcept { on_new_thread_ = handler; }
   [[nodiscard]] NewThreadHandler new_thread_handler() const noexcept { return on_new_thread_; }
-  void set_every_call_checked(bool checked) noexcept { every_call_checked_ = checked; }
   void apply_config() noexcept;
 
   /// Bytes of all blocks that are live or in a thread's magazines. One load; for growth checks.
   [[nodiscard]] std::uint64_t out_bytes() const noexcept {
     return static_cast<std::uint64_t>(out_bytes_.load(std::memory_order_relaxed));
   }
+  /// In the magazines of `cache`; for its own thread.
+  [[nodiscard]] std::uint64_t cached_bytes(const ThreadCache& cache) const noexcept;
+  /// Whether a block of slab class `index` starts at `block` and is not in its slab. Takes the
+  /// class's lock.
+  [[nodiscard]] bool is_out(const void* block, ClassIndex index) noexcept;
   /// Live bytes and objects, exact when no other thread is inside. Takes the registry and class
   /// locks in turn.
   struct LiveTotals {

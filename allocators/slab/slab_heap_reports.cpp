@@ -82,6 +82,23 @@ SizeClassTotals SlabHeap::totals_since_reset(std::size_t index) noexcept {
   return totals;
 }
 
+std::uint64_t SlabHeap::cached_bytes(const ThreadCache& cache) const noexcept {
+  std::uint64_t bytes = 0;
+  for (std::size_t index = first_fixed_class; index < run_area_code; ++index) {
+    const CacheSlot& slot = cache.slots[index];
+    const auto loaded = static_cast<std::uint64_t>(slot.top.load(std::memory_order_relaxed) -
+                                                   slot.lo.load(std::memory_order_relaxed));
+    bytes += (loaded + cache.counters[index].previous_count.load(std::memory_order_relaxed)) *
+             table_.object_bytes(index);
+  }
+  return bytes;
+}
+
+bool SlabHeap::is_out(const void* block, ClassIndex index) noexcept {
+  const LockGuard guard(classes_[index].lock);
+  return classes_[index].is_out(backing_, block);
+}
+
 void SlabHeap::reset_statistics() noexcept {
   // Threads go on counting; what they had counted by now is subtracted from then on.
   const LockGuard guard(registry_lock_);
