@@ -60,6 +60,9 @@ struct Config {
   OptionValue large_object_retain{17};
   OptionValue huge_pages{0};
   OptionValue purge_delay{1000};
+  OptionValue buffer_pool{1};
+  OptionValue buffer_pool_size{0};  // 0: automatic.
+  OptionValue buffer_pool_policy{0};
 };
 
 /// One row of memory_config: everything about an option but its present value.
@@ -82,6 +85,9 @@ inline constexpr auto abort_report = std::to_array<std::string_view>({"abort", "
 inline constexpr auto exchange_every = std::to_array<std::string_view>({"exchange", "every_call"});
 inline constexpr auto fits =
     std::to_array<std::string_view>({"best_fit", "first_fit", "worst_fit"});
+/// In the order of AnyPolicy (allocators/pool/policy/policies.h), which checks it.
+inline constexpr auto policies =
+    std::to_array<std::string_view>({"s3fifo", "lru", "2q", "arc"});
 inline constexpr std::int64_t eib = std::int64_t{1} << 60;
 }  // namespace config_detail
 
@@ -158,6 +164,17 @@ inline constexpr auto options = std::to_array<OptionSpec>({
      "Release", 0, 3600 * 1000, {},
      "How long freed memory stays resident for re-use before it goes back to the operating "
      "system. 0: at once."},
+    {"buffer_pool", &Config::buffer_pool, OptionType::enumeration, OptionContext::startup,
+     "Buffer pool", 0, 1, config_detail::off_on,
+     "One pool of pages for all connections of the process, in place of a cache for each."},
+    {"buffer_pool_size", &Config::buffer_pool_size, OptionType::bytes, OptionContext::runtime,
+     "Buffer pool", 0, config_detail::eib, {},
+     "Bytes for the pages of database files, of all connections together; pages that SQLite is "
+     "using come on top when there is no other way. 0: a quarter of memory_limit, else a sixteenth "
+     "of the machine's memory (8 to 256 MB), and at least the sum of the connections' cache_size."},
+    {"buffer_pool_policy", &Config::buffer_pool_policy, OptionType::enumeration,
+     OptionContext::startup, "Buffer pool", 0, 3, config_detail::policies,
+     "Which pages leave the pool first."},
 });
 // clang-format on
 

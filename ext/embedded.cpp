@@ -15,6 +15,7 @@
 #include "ext/host/exported.h"
 #include "ext/host/heap_hook.h"
 #include "ext/host/install.h"
+#include "ext/host/memory_limits.h"
 #include "ext/host/mode.h"
 
 // Supplied by SQLite with the first connection.
@@ -58,6 +59,7 @@ bool wants_memstatus_off() {
 int give_up(int rc, const std::string& text) {
   sqlite3_shutdown();
   sqlite3_config(SQLITE_CONFIG_MALLOC, &ext::previous_methods());
+  ext::restore_page_cache(linked_sqlite());
   return fail(rc, text);
 }
 
@@ -85,6 +87,7 @@ int install() {
     return give_up(rc, std::string("sqlite3_initialize() failed: ") + sqlite3_errstr(rc));
   }
   ext::claim_sqlite(sqlite);
+  ext::keep_limits_of(sqlite);
   if (is_memstatus_off) ext::set_accounting(ext::Accounting::nobody);
   ext::set_mode(ext::Mode::managed,
                 "The program called sqlitemem_install() before SQLite started.");

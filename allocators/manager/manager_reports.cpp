@@ -49,8 +49,9 @@ std::uint64_t MemoryManager::out_bytes() const noexcept {
 bool MemoryManager::fits_live_limit(std::size_t bytes, std::size_t& max_batch) noexcept {
   const std::uint64_t limit = live_limit_.load(std::memory_order_relaxed);
   if (limit == 0) return true;
-  const std::uint64_t at_most = out_bytes();
-  const std::uint64_t live = at_most + bytes <= limit ? at_most : live_bytes();
+  const std::uint64_t other = other_live_bytes();
+  const std::uint64_t at_most = other + out_bytes();
+  const std::uint64_t live = at_most + bytes <= limit ? at_most : other + live_bytes();
   if (live + bytes > limit) return false;
   // What goes into a magazine is handed out without asking again: keep it within what is left.
   max_batch = std::max<std::size_t>(1, (limit - live) / bytes / 2);
@@ -60,7 +61,7 @@ bool MemoryManager::fits_live_limit(std::size_t bytes, std::size_t& max_batch) n
 bool MemoryManager::fits_limits(std::uint64_t bytes) noexcept {
   if (budget_.held_bytes() + bytes > budget_.limit()) return false;
   const std::uint64_t limit = live_limit_.load(std::memory_order_relaxed);
-  return limit == 0 || live_bytes() + bytes <= limit;
+  return limit == 0 || other_live_bytes() + live_bytes() + bytes <= limit;
 }
 
 void MemoryManager::raise_peak() noexcept {

@@ -164,6 +164,7 @@ void* MemoryManager::allocate_slow(ThreadCache*& cache, std::size_t bytes) noexc
       return on_overflow_(bytes);
     }
   }
+  if (block == nullptr) block = allocate_after_shortage(cache, bytes);
   if (bytes > max_cached_bytes && block != nullptr) slabs_.requests().record_large(bytes);
   if (block == nullptr) {
     failures_.fetch_add(1, std::memory_order_relaxed);
@@ -171,6 +172,15 @@ void* MemoryManager::allocate_slow(ThreadCache*& cache, std::size_t bytes) noexc
   }
   note_growth();
   return block;
+}
+
+/// Pages of the buffer pool that nobody is using make room for what cannot wait.
+void* MemoryManager::allocate_after_shortage(ThreadCache*& cache, std::size_t bytes) noexcept {
+  const ShortageHandler reclaim = on_shortage_.load(std::memory_order_acquire);
+  if (reclaim == nullptr || bytes > max_request_bytes || reclaim(bytes + chunk_bytes) == 0)
+    return nullptr;
+  std::size_t max_batch = ~std::size_t{0};
+  return fits_live_limit(bytes, max_batch) ? allocate_once(cache, bytes, max_batch) : nullptr;
 }
 
 void MemoryManager::release_run(ThreadCache*& cache, void* block, BadBlocks& bad) noexcept {

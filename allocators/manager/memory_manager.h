@@ -72,6 +72,10 @@ using CorruptionHandler = void (*)(const CorruptionReport&) noexcept;
 /// nullptr.
 using OverflowHandler = void* (*)(std::size_t bytes) noexcept;
 
+/// Called with no lock held when memory is refused (by the limit or the operating system), before
+/// the request fails: another user of the same budget gives memory back. Returns bytes.
+using ShortageHandler = std::uint64_t (*)(std::size_t bytes) noexcept;
+
 /// A whole heap. One serves the process (process_heap.h); tests make their own.
 /// Threads: every call from any thread; start() and stop() from one, with nobody else inside.
 class MemoryManager {
@@ -121,6 +125,7 @@ class MemoryManager {
   std::uint64_t coalesce_all() noexcept;
 
   [[nodiscard]] HeapTotals totals() noexcept;
+  [[nodiscard]] std::uint64_t live_bytes() noexcept;  ///< Of totals(), cheaper.
   [[nodiscard]] ResidentBytes resident() noexcept;
   [[nodiscard]] std::vector<SizeClassTotals> size_classes();  ///< Slab and run classes, by size.
   [[nodiscard]] std::vector<RequestPattern>
@@ -146,6 +151,15 @@ class MemoryManager {
   }
   void set_corruption_handler(CorruptionHandler handler) noexcept { on_corruption_ = handler; }
   void set_overflow_handler(OverflowHandler handler) noexcept { on_overflow_ = handler; }
+  void set_shortage_handler(ShortageHandler handler) noexcept {
+    on_shortage_.store(handler, std::memory_order_release);
+  }
+  /// Bytes that count against the live limit but are not blocks of this heap: the buffer pool's.
+  void set_other_live_bytes(const std::atomic<std::uint64_t>& bytes) noexcept {
+    other_live_bytes_.store(&bytes, std::memory_order_release);
+  }
+  /// What the heap shares with other users of memory_limit.
+  [[nodiscard]] MemoryBudget& budget() noexcept { return budget_; }
   /// Called once for each thread that gets a cache, on that thread. Must not use the heap.
   using NewThreadHandler = SlabHeap::NewThreadHandler;
   void set_new_thread_handler(NewThreadHandler handler) noexcept {
@@ -162,6 +176,11 @@ class MemoryManager {
   [[nodiscard]] void* allocate_slow(ThreadCache*& cache, std::size_t bytes) noexcept;
   [[nodiscard]] void* allocate_once(ThreadCache*& cache, std::size_t bytes,
                                     std::size_t max_batch) noexcept;
+  [[nodiscard]] void* allocate_after_shortage(ThreadCache*& cache, std::size_t bytes) noexcept;
+  [[nodiscard]] std::uint64_t other_live_bytes() const noexcept {
+    const auto* bytes = other_live_bytes_.load(std::memory_order_acquire);
+    return bytes == nullptr ? 0 : bytes->load(std::memory_order_relaxed);
+  }
   [[nodiscard]] void* allocate_run(std::size_t bytes) noexcept;
   [[nodiscard]] void* allocate_roomy(std::size_t bytes) noexcept;
   void count_resized_run(std::size_t from, std::size_t to, std::size_t request_bytes) noexcept;
@@ -178,7 +197,6 @@ class MemoryManager {
   [[nodiscard]] bool resize_in_place(void* block, std::size_t old_bytes,
                                      std::size_t bytes) noexcept;
   [[nodiscard]] std::size_t usable_bytes_slow(const void* block) noexcept;
-  [[nodiscard]] std::uint64_t live_bytes() noexcept;
   [[nodiscard]] bool fits_live_limit(std::size_t bytes, std::size_t& max_batch) noexcept;
   void note_growth() noexcept;
   void raise_peak() noexcept;
@@ -208,6 +226,8 @@ class MemoryManager {
   PageSource* pages_ = nullptr;
   CorruptionHandler on_corruption_ = nullptr;
   OverflowHandler on_overflow_ = nullptr;
+  std::atomic<ShortageHandler> on_shortage_{nullptr};
+  std::atomic<const std::atomic<std::uint64_t>*> other_live_bytes_{nullptr};
   std::atomic<std::uint64_t> live_limit_{0};
   std::atomic<std::uint64_t> large_run_bytes_{0}, large_run_allocations_{0}, large_run_frees_{0};
   std::atomic<std::uint64_t> large_run_objects_{0};

@@ -4,6 +4,8 @@
 
 #include "allocators/config.h"
 #include "ext/host/heap_hook.h"
+#include "ext/host/install.h"
+#include "ext/host/memory_limits.h"
 #include "ext/host/mode.h"
 
 namespace sqlitemem::ext {
@@ -67,7 +69,8 @@ bool wants_memstatus_off() { return option_as<Memstatus>(&Config::memstatus) == 
 
 constexpr const char* success =
     "The allocator was taken over while SQLite was running. Older blocks stay with the previous "
-    "allocator until they are freed or grow; page caches that exist keep the pages they have.";
+    "allocator until they are freed or grow; page caches that exist stay as they are until their "
+    "database is closed.";
 
 }  // namespace
 
@@ -98,13 +101,17 @@ AttachOutcome attach(const HostSqlite& host) {
     return go_back(host, saved, refused("sqlite3_config(SQLITE_CONFIG_MALLOC)", rc));
   }
   if (is_memstatus_off) host.config(SQLITE_CONFIG_MEMSTATUS, 0);
-  if (const int rc = host.initialize(); rc != SQLITE_OK) {
+  const int pool_rc = install_page_cache(host, ProgramAllocator::keep);
+  const int rc = pool_rc == SQLITE_OK ? host.initialize() : pool_rc;
+  if (rc != SQLITE_OK) {
     host.shutdown();
     host.config(SQLITE_CONFIG_MALLOC, &methods_before);
+    restore_page_cache(host);
     if (is_memstatus_off) host.config(SQLITE_CONFIG_MEMSTATUS, 1);
-    return go_back(host, saved, refused("sqlite3_initialize()", rc));
+    return go_back(host, saved, refused(pool_rc == SQLITE_OK ? "sqlite3_initialize()" : "sqlite3_config(SQLITE_CONFIG_PCACHE2)", rc));
   }
   saved.restore();
+  keep_limits_of(host);
   if (is_memstatus_off) set_accounting(Accounting::nobody);
   return {true, success};
 }

@@ -18,6 +18,12 @@ enum class ProgramAllocator {
   replace
 };  ///< What to do with an allocator that the program has configured.
 
+/// Gives `host`, which is not initialised, our page cache. SQLITE_OK also where it keeps its own:
+/// option buffer_pool is off, or the program has one and `policy` is to keep it.
+int install_page_cache(const HostSqlite& host, ProgramAllocator policy) noexcept;
+/// Undoes that.
+void restore_page_cache(const HostSqlite& host) noexcept;
+
 /// Gives `host` our heap with sqlite3_config(). Does not start SQLite, nor the heap: that is for
 /// xInit, so that a program which never uses SQLite pays nothing. After a failure SQLite is as it
 /// was.

@@ -8,6 +8,7 @@
 #include "ext/host/environment.h"
 #include "ext/host/heap_hook.h"
 #include "ext/host/install.h"
+#include "ext/host/memory_limits.h"
 #include "ext/host/mode.h"
 #include "ext/host/preload.h"
 
@@ -43,6 +44,7 @@ void install(const HostSqlite& sqlite) {
   set_init_observer(sqlite_starts);
   const InstallOutcome outcome = install_before_start(sqlite, ProgramAllocator::keep, is_off);
   served.store(&sqlite, std::memory_order_release);
+  keep_limits_of(sqlite);
   if (outcome.rc == SQLITE_OK) {
     if (is_off) set_accounting(Accounting::sqlitemem);
     set_mode(Mode::managed, success);

@@ -1,0 +1,131 @@
+// Reserves the pool's address space, reads its options, and keeps its lock across fork.
+#include "allocators/manager/process_pool.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "allocators/config.h"
+#include "allocators/manager/process_heap.h"
+
+namespace sqlitemem {
+namespace {
+
+constinit BufferPool pool;
+constinit Lock start_lock;
+constinit Area extents, slots, tables;
+
+constexpr std::size_t slot_area_bytes = 32 * mib;  // Some 30,000 caches open at a time.
+constexpr std::size_t min_extent_area_bytes = 16 * mib;
+constexpr std::uint64_t least_automatic_budget = 8 * mib;
+constexpr std::uint64_t greatest_automatic_budget = 256 * mib;
+
+extern "C" void sqlitemem_pool_before_fork() { pool.lock().lock(); }
+extern "C" void sqlitemem_pool_after_fork() { pool.lock().unlock(); }
+
+bool reserve(Area& area, std::size_t bytes, std::size_t alignment) noexcept {
+  void* begin = os_pages().reserve(bytes, alignment);
+  if (begin == nullptr) return false;
+  area.start(os_pages(), static_cast<std::byte*>(begin), bytes, page_bytes);
+  return true;
+}
+
+void give_up(Area& area) noexcept {
+  if (area.begin() == nullptr) return;
+  os_pages().release(area.begin(), static_cast<std::size_t>(area.end() - area.begin()));
+  area = Area();
+}
+
+/// Tries a quarter of the region's size, then less.
+bool reserve_all(PolicyKind policy) noexcept {
+  const auto wanted = static_cast<std::size_t>(option(&Config::region_size)) / 4;
+  const std::size_t left = address_space_left() / 4;
+  for (std::size_t bytes = std::max(wanted, min_extent_area_bytes); bytes >= min_extent_area_bytes;
+       bytes /= 2) {
+    const std::size_t whole = round_down(bytes, 2 * mib);
+    if (whole > left) continue;
+    const auto frames = static_cast<std::uint32_t>(whole / extent_bytes << extent_frames_shift);
+    const std::size_t table_bytes =
+        round_up(PolicySet::bytes_needed(policy, frames), page_bytes) +
+        round_up(FrameStore::descriptor_bytes(whole / extent_bytes), page_bytes);
+    if (reserve(extents, whole, 2 * mib) && reserve(tables, table_bytes, page_bytes) &&
+        reserve(slots, std::min(slot_area_bytes, whole / 16), page_bytes)) {
+      return true;
+    }
+    for (Area* area : {&extents, &tables, &slots}) give_up(*area);
+  }
+  return false;
+}
+
+// A lookup table lives in the heap like everything that SQLite would have there.
+void* allocate_table(std::size_t bytes) noexcept {
+  void* block = heap_allocate(bytes);
+  if (block != nullptr) std::fill_n(static_cast<std::byte*>(block), bytes, std::byte{0});
+  return block;
+}
+void release_table(void* block, std::size_t) noexcept { heap_release(block); }
+void collect_heap() noexcept { heap_collect(); }
+
+constinit std::atomic<GrowthHandler> growth_handler{nullptr};
+GrowthRule growth_rule() noexcept {
+  const GrowthHandler handler = growth_handler.load(std::memory_order_relaxed);
+  return handler == nullptr ? GrowthRule::grow : handler();
+}
+
+std::uint64_t release_pages(std::size_t bytes) noexcept { return pool.release_bytes(bytes); }
+
+std::uint64_t automatic_budget() noexcept {
+  if (const auto limit = static_cast<std::uint64_t>(option(&Config::memory_limit)); limit != 0)
+    return limit / 4;
+  const auto pages = static_cast<std::uint64_t>(std::max(0L, ::sysconf(_SC_PHYS_PAGES)));
+  return std::clamp(pages * page_bytes / 16, least_automatic_budget, greatest_automatic_budget);
+}
+
+bool start() noexcept {
+  const auto policy = static_cast<PolicyKind>(option(&Config::buffer_pool_policy));
+  if (!reserve_all(policy)) return false;
+  if (option(&Config::huge_pages) != 0)
+    os_pages().advise_huge(extents.begin(),
+                           static_cast<std::size_t>(extents.end() - extents.begin()));
+  const bool is_started = pool.start({.extents = &extents,
+                                      .slots = &slots,
+                                      .tables = &tables,
+                                      .pages = &os_pages(),
+                                      .budget = &process_heap().budget(),
+                                      .allocate = allocate_table,
+                                      .release = release_table,
+                                      .reclaim = collect_heap,
+                                      .growth = growth_rule},
+                                     policy);
+  if (!is_started) {
+    for (Area* area : {&extents, &tables, &slots}) give_up(*area);
+    return false;
+  }
+  ::pthread_atfork(sqlitemem_pool_before_fork, sqlitemem_pool_after_fork,
+                   sqlitemem_pool_after_fork);
+  process_heap().set_shortage_handler(release_pages);
+  process_heap().set_other_live_bytes(pool.live_bytes());
+  return true;
+}
+
+}  // namespace
+
+BufferPool& process_pool() noexcept { return pool; }
+
+bool start_process_pool(GrowthHandler growth) noexcept {
+  const LockGuard guard(start_lock);
+  if (!process_heap().is_started() || option(&Config::buffer_pool) == 0) return false;
+  growth_handler.store(growth, std::memory_order_relaxed);
+  if (!pool.is_started() && !start()) return false;
+  apply_pool_config();
+  return true;
+}
+
+void apply_pool_config() noexcept {
+  if (!pool.is_started()) return;
+  const auto bytes = static_cast<std::uint64_t>(option(&Config::buffer_pool_size));
+  pool.set_budget(bytes != 0 ? bytes : automatic_budget(), bytes == 0);
+}
+
+}  // namespace sqlitemem

@@ -1,0 +1,313 @@
+// The pool's ordinary work: caches come and go, frames are handed out within the budget.
+#include "allocators/pool/buffer_pool.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <new>
+
+#include "allocators/base/clock.h"
+#include "allocators/pool/page_cache.h"
+
+namespace sqlitemem {
+namespace {
+
+/// splitmix64's finaliser (S. Vigna), over file and page.
+constexpr std::uint64_t mix(std::uint64_t value) noexcept {
+  value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9ULL;
+  value = (value ^ (value >> 27)) * 0x94D049BB133111EBULL;
+  return value ^ (value >> 31);
+}
+
+/// How often a page that memory was refused for is asked for again, while caches that hold clean
+/// pages are in use by other threads.
+constexpr int max_attempts = 200;
+
+}  // namespace
+
+bool BufferPool::start(const Settings& settings, PolicyKind policy) noexcept {
+  const LockGuard guard(lock_);
+  ProcessBarrier::start();
+  const auto extent_area = static_cast<std::size_t>(settings.extents->end() -
+                                                    settings.extents->begin());
+  const std::size_t extents = extent_area / extent_bytes;
+  const auto max_frames = static_cast<FrameIndex>(extents << extent_frames_shift);
+  const std::size_t policy_bytes =
+      round_up(PolicySet::bytes_needed(policy, max_frames), page_bytes);
+  const std::size_t store_bytes = round_up(FrameStore::descriptor_bytes(extents), page_bytes);
+  std::byte* tables = settings.tables->extend(policy_bytes + store_bytes);
+  if (tables == nullptr) return false;
+  settings_ = settings;
+  policy_.start(policy, {.block = tables, .bytes = policy_bytes, .max_frames = max_frames}, 1);
+  store_.start(*settings.extents, *settings.pages, *settings.budget, tables + policy_bytes);
+  slots_begin_ = reinterpret_cast<std::uintptr_t>(settings.slots->begin());
+  slots_bytes_ =
+      static_cast<std::uintptr_t>(settings.slots->end() - settings.slots->begin());
+  return true;
+}
+
+std::uint64_t BufferPool::key_hash(const PageCache& cache, std::uint32_t key) noexcept {
+  return mix(cache.identity_ << 32 ^ key);
+}
+
+PageCache* BufferPool::new_slot() noexcept {
+  if (free_slots_ == nullptr) {
+    std::byte* page = settings_.slots->extend(page_bytes);
+    if (page == nullptr) return nullptr;
+    for (std::size_t i = 0; i + sizeof(PageCache) <= page_bytes; i += sizeof(PageCache)) {
+      auto* slot = new (page + i) PageCache;
+      slot->next_ = free_slots_;
+      free_slots_ = slot;
+    }
+  }
+  PageCache* slot = free_slots_;
+  free_slots_ = slot->next_;
+  return slot;
+}
+
+PageCache* BufferPool::create(std::size_t page, std::size_t extra, bool is_purgeable) noexcept {
+  const LockGuard guard(lock_);
+  const auto kind = store_.kind_of(page, extra);
+  PageCache* cache = kind ? new_slot() : nullptr;
+  if (cache == nullptr) return nullptr;
+  cache->pool_ = this;
+  cache->reset_table();
+  cache->is_purgeable_ = is_purgeable;
+  cache->kind_ = *kind;
+  cache->id_ = cache->identity_ = next_id_++;
+  cache->max_key_ = 0;
+  cache->batch_ = 1;
+  cache->weight_pages_.store(100, std::memory_order_relaxed);
+  cache->used_at_ns_.store(coarse_clock_ns(), std::memory_order_relaxed);
+  for (auto* counter : {&cache->hits_, &cache->pinned_hits_, &cache->misses_, &cache->refusals_,
+                        &cache->evictions_}) {
+    counter->store(0, std::memory_order_relaxed);
+  }
+  cache->floor_frames_.store(0, std::memory_order_relaxed);
+  cache->is_open_ = true;
+  cache->previous_ = nullptr;
+  cache->next_ = open_;
+  if (open_ != nullptr) open_->previous_ = cache;
+  open_ = cache;
+  if (is_purgeable) ++purgeable_caches_, weight_changed();
+  return cache;
+}
+
+std::uint64_t BufferPool::id_of(const PageCache& cache) noexcept { return cache.id_; }
+
+void BufferPool::destroy(PageCache& cache) noexcept {
+  cache.lock_.enter();
+  Frame* list = cache.page_count() == 0 ? nullptr : cache.take_out_all();
+  drop(cache, list, KeyMemory::forget, false);
+  cache.reset_table();
+  const LockGuard guard(lock_);
+  past_.hits += cache.hits_;
+  past_.pinned_hits += cache.pinned_hits_;
+  past_.misses += cache.misses_;
+  past_.refusals += cache.refusals_;
+  (cache.previous_ != nullptr ? cache.previous_->next_ : open_) = cache.next_;
+  if (cache.next_ != nullptr) cache.next_->previous_ = cache.previous_;
+  if (cache.is_purgeable_) --purgeable_caches_, weight_changed();
+  cache.is_open_ = false;
+  cache.next_ = free_slots_;
+  free_slots_ = &cache;
+  cache.lock_.leave();
+}
+
+void BufferPool::tell_policy(PageCache& cache) noexcept {
+  for (std::uint32_t i = 0; i < cache.deferred_count_; ++i) {
+    const Frame* frame = store_.frame_in_use(cache.deferred_[i]);
+    // Evicted since, perhaps used again: then this reference counts for the wrong page, once.
+    if (frame != nullptr && frame->cache.load(std::memory_order_relaxed) == &cache &&
+        frame->is_admitted != 0) {
+      policy_.on_reference(frame->index);
+    }
+  }
+  cache.deferred_count_ = 0;
+  for (std::uint32_t i = 0; i < cache.pending_count_; ++i) {
+    Frame& frame = *cache.pending_[i];
+    policy_.admit(frame.index, key_hash(cache, frame.page_number()));
+    if (policy_.tier(frame.index) == Tier::hot) ++past_.ghost_hits;  // It was here not long ago.
+    frame.is_admitted = 1;
+  }
+  cache.pending_count_ = 0;
+}
+
+void BufferPool::defer_reference(PageCache& cache, const Frame& frame) noexcept {
+  cache.deferred_[cache.deferred_count_++] = frame.index;
+  if (cache.deferred_count_ < PageCache::max_batch) return;
+  const LockGuard guard(lock_);
+  tell_policy(cache);
+}
+
+void BufferPool::count_frames(const PageCache& cache, KindIndex kind, std::int64_t by) noexcept {
+  const auto bytes = static_cast<std::uint64_t>(by) * store_.kind(kind).frame_bytes();
+  (cache.is_purgeable_ ? used_bytes_ : unevictable_bytes_) += bytes;
+  (cache.is_purgeable_ ? used_frames_ : unevictable_frames_) += static_cast<std::uint64_t>(by);
+  live_bytes_.store(used_bytes_ + unevictable_bytes_, std::memory_order_relaxed);
+}
+
+/// A frame returns to the store.
+void BufferPool::give_back(PageCache& cache, Frame& frame) noexcept {
+  count_frames(cache, frame.kind, -1);
+  store_.release(frame);
+}
+
+void BufferPool::return_spares(PageCache& cache) noexcept {
+  while (cache.spares() != 0) give_back(cache, cache.pop_spare());
+}
+
+/// Out of the table already. Requires: tell_policy(cache) was called.
+void BufferPool::drop_one(PageCache& cache, Frame& frame, KeyMemory memory) noexcept {
+  if (frame.is_pinned()) cache.add_pinned(-1);
+  frame.set_pinned(false);
+  cache.add_frames(-1);
+  if (frame.is_admitted != 0) policy_.remove(frame.index, memory);
+  frame.is_admitted = 0;
+  give_back(cache, frame);
+}
+
+void BufferPool::drop(PageCache& cache, Frame* list, KeyMemory memory, bool trims) noexcept {
+  const LockGuard guard(lock_);
+  tell_policy(cache);
+  while (list != nullptr) {
+    Frame* frame = list;
+    list = frame->next;
+    drop_one(cache, *frame, memory);
+  }
+  return_spares(cache);
+  if (trims) store_.trim();
+  cache.used_at_ns_.store(coarse_clock_ns(), std::memory_order_relaxed);
+  update_over_budget();
+}
+
+void BufferPool::discard(PageCache& cache, Frame& frame) noexcept {
+  cache.unlink(frame);
+  const LockGuard guard(lock_);
+  tell_policy(cache);
+  drop_one(cache, frame, KeyMemory::forget);
+  update_over_budget();
+}
+
+void BufferPool::rekeyed(PageCache& cache, Frame& frame) noexcept {
+  if (frame.is_admitted == 0) return;
+  const LockGuard guard(lock_);
+  policy_.rekey(frame.index, key_hash(cache, frame.page_number()));
+}
+
+bool BufferPool::take_spare(PageCache& cache) noexcept {
+  if (store_.free_frames() == 0 && growth_ == GrowthRule::refuse) return false;
+  Frame* frame = store_.allocate(cache.kind_);
+  if (frame == nullptr) return false;
+  count_frames(cache, cache.kind_, 1);
+  frame->cache.store(&cache, std::memory_order_relaxed);
+  cache.push_spare(*frame);
+  return true;
+}
+
+void BufferPool::take_spares_in_budget(PageCache& cache, std::uint32_t wanted) noexcept {
+  const std::uint64_t bytes = store_.kind(cache.kind_).frame_bytes();
+  const bool is_short = growth_ != GrowthRule::grow;
+  while (cache.spares() < wanted && used_bytes_ + bytes <= budget_bytes_) {
+    if (is_short && store_.free_frames() == 0) return;
+    if (!take_spare(cache)) return;
+  }
+}
+
+/// The connection has so many pages that cannot go, most of them waiting to be written, that
+/// writing one is better than taking yet another clean page from somebody.
+bool BufferPool::is_dirty_pressure(const PageCache& cache) const noexcept {
+  const std::uint64_t bytes = store_.kind(cache.kind_).frame_bytes();
+  const std::uint64_t room =
+      used_bytes_ < budget_bytes_ ? (budget_bytes_ - used_bytes_) / bytes : 0;
+  const std::uint64_t share = cache.page_count() + room;
+  return cache.pinned_.load(std::memory_order_relaxed) * std::uint64_t{10} >= share * 9;
+}
+
+bool BufferPool::refill_unevictable(PageCache& cache, std::uint32_t wanted) noexcept {
+  while (cache.spares() < wanted && take_spare(cache)) {
+  }
+  while (cache.spares() == 0 && evict_some(nullptr, wanted, Floors::ignore) != 0) {
+    store_.trim();  // An evictable page's memory becomes one of ours.
+    if (take_spare(cache)) break;
+  }
+  return cache.spares() != 0;
+}
+
+/// Evicts until there is a spare frame. false: nobody has a page that may go.
+bool BufferPool::make_room(PageCache& cache, std::uint32_t wanted, Floors floors) noexcept {
+  const std::uint64_t bytes = store_.kind(cache.kind_).frame_bytes();
+  while (evict_some(&cache, wanted, floors) != 0) {
+    if (cache.spares() != 0) return true;
+    take_spares_in_budget(cache, 1);
+    if (cache.spares() != 0) return true;
+    if (used_bytes_ + bytes > budget_bytes_) continue;
+    // The victims had another page size, and there is no more memory: theirs becomes ours.
+    store_.trim();
+    take_spares_in_budget(cache, 1);
+    if (cache.spares() != 0) return true;
+  }
+  return false;
+}
+
+bool BufferPool::refill_once(PageCache& cache, FetchMode mode) noexcept {
+  tell_policy(cache);
+  cache.used_at_ns_.store(coarse_clock_ns(), std::memory_order_relaxed);
+  plan_if_old();
+  // The more misses, the larger the batch: it saves locking, but spares are pages unused.
+  const std::uint32_t wanted = cache.batch_;
+  const std::uint32_t most =
+      cache.is_purgeable_ ? static_cast<std::uint32_t>(std::min<std::uint64_t>(
+                                PageCache::max_batch, capacity_frames_ / 128))
+                          : PageCache::max_batch;
+  cache.batch_ = std::max(1U, std::min({wanted * 2, most, cache.page_count() / 8 + 1}));
+  if (!cache.is_purgeable_) return refill_unevictable(cache, wanted);
+  if (mode == FetchMode::if_easy && is_dirty_pressure(cache)) return false;
+  take_spares_in_budget(cache, wanted);
+  if (cache.spares() != 0 || make_room(cache, wanted, Floors::respect)) return true;
+  if (mode == FetchMode::if_easy) return false;
+  drain_idle_caches(&cache);
+  take_spares_in_budget(cache, 1);
+  if (cache.spares() != 0 || make_room(cache, wanted, Floors::ignore)) return true;
+  const bool is_made = take_spare(cache);  // Beyond the budget: every page is pinned or in use.
+  update_over_budget();
+  return is_made;
+}
+
+bool BufferPool::refill(PageCache& cache, FetchMode mode) noexcept {
+  for (int attempt = 0;; ++attempt) {
+    const GrowthRule growth =
+        settings_.growth == nullptr ? GrowthRule::grow : settings_.growth();
+    {
+      const LockGuard guard(lock_);
+      growth_ = growth;
+      if (refill_once(cache, mode)) return true;
+      if (mode == FetchMode::if_easy) return false;
+      if (attempt == max_attempts) {
+        ++past_.failures;
+        return false;
+      }
+    }
+    // Others may take our pages while we wait, so that two who wait for each other both go on.
+    cache.lock_.leave();
+    if (attempt == 0 && settings_.reclaim != nullptr) settings_.reclaim();
+    if (attempt > 0) ::sched_yield();
+    cache.lock_.enter();
+  }
+}
+
+void BufferPool::come_back_to_budget(PageCache& cache) noexcept {
+  const LockGuard guard(lock_);
+  tell_policy(cache);
+  plan_if_old();
+  while (used_bytes_ > budget_bytes_ && evict_some(&cache, 1, Floors::respect) != 0) {
+    return_spares(cache);
+  }
+  update_over_budget();
+}
+
+void BufferPool::update_over_budget() noexcept {
+  is_over_budget_.store(used_bytes_ > budget_bytes_, std::memory_order_relaxed);
+}
+
+}  // namespace sqlitemem

@@ -1,0 +1,220 @@
+// The one buffer pool: a budget of frames for the page caches of all connections of the process.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "allocators/base/check.h"
+#include "allocators/base/lock.h"
+#include "allocators/pages/budget.h"
+#include "allocators/pages/page_source.h"
+#include "allocators/pages/region.h"
+#include "allocators/pool/frame_store.h"
+#include "allocators/pool/policy/policy_set.h"
+
+namespace sqlitemem {
+
+class PageCache;
+
+/// Whether the pool may take more memory from the operating system.
+enum class GrowthRule : std::uint8_t {
+  grow,     ///< Within the budget.
+  recycle,  ///< A soft limit is reached: pages that may go are used again before new ones are made.
+  refuse,   ///< A hard limit is reached: there are no new pages.
+};
+
+/// The whole pool in figures. Frames: of every kind; bytes: pages with their headers.
+struct PoolTotals {
+  std::uint64_t budget_bytes = 0;
+  std::uint64_t used_bytes = 0;         ///< Evictable caches: pages held, spare frames included.
+  std::uint64_t unevictable_bytes = 0;  ///< In-memory databases: outside the budget.
+  std::uint64_t held_bytes = 0;         ///< Charged against memory_limit.
+  std::uint64_t free_bytes = 0;         ///< Of held_bytes: pages of free frames, kept for re-use.
+  std::uint64_t budget_frames = 0;      ///< What the budget holds at the present mean page size.
+  std::uint64_t used_frames = 0, unevictable_frames = 0, spare_frames = 0, pinned_frames = 0;
+  std::uint64_t free_frames = 0;
+  std::uint64_t hits = 0, pinned_hits = 0, misses = 0, evictions = 0, ghost_hits = 0;
+  std::uint64_t refusals = 0;       ///< SQLite was asked to spill instead.
+  std::uint64_t foreign_evictions = 0;  ///< Pages that one connection took from another.
+  std::uint64_t barriers = 0;           ///< Process-wide fences for that.
+  std::uint64_t failures = 0;           ///< Pages that could not be had: SQLITE_NOMEM.
+  std::uint64_t caches = 0;
+  TierCounts tiers;
+  std::string_view policy;
+};
+
+/// One page cache, for a table.
+struct CacheTotals {
+  std::uint64_t id = 0;
+  const PageCache* cache = nullptr;  ///< Only to compare with: it may be gone.
+  bool is_purgeable = true;
+  std::uint32_t page_bytes = 0, weight_pages = 0, frames = 0, pinned_frames = 0, floor_frames = 0;
+  std::uint64_t frame_bytes = 0;
+  std::uint64_t hits = 0, pinned_hits = 0, misses = 0, evictions = 0, refusals = 0;
+  std::uint64_t used_at_ns = 0;  ///< coarse_clock_ns() of the last change of its pages.
+};
+
+/// One page that is held.
+struct PageInfo {
+  std::uint64_t cache_id = 0;
+  std::uint32_t page_number = 0;
+  Tier tier = Tier::none;
+  bool is_pinned = false;
+};
+
+/// Pages for any number of page caches. Locks: `lock_` for the policy, the store and the list of
+/// caches; a cache's own lock inside it, only ever tried. Nothing is called while `lock_` is held
+/// but the page source. Threads: any, per cache one at a time.
+class BufferPool {
+ public:
+  struct Settings {
+    Area* extents = nullptr;  ///< Multiple of extent_bytes, aligned to it.
+    Area* slots = nullptr;    ///< For PageCache objects.
+    Area* tables = nullptr;   ///< For the policy and the store; lazily resident.
+    PageSource* pages = nullptr;
+    MemoryBudget* budget = nullptr;
+    /// Zeroed memory for lookup tables, and its release. Called without the pool's lock.
+    void* (*allocate)(std::size_t bytes) noexcept = nullptr;
+    void (*release)(void* block, std::size_t bytes) noexcept = nullptr;
+    /// Frees other memory of the process, because a page could not be had. May be null.
+    void (*reclaim)() noexcept = nullptr;
+    /// Called without the pool's lock, before a cache gets pages. May be null.
+    GrowthRule (*growth)() noexcept = nullptr;
+  };
+
+  constexpr BufferPool() noexcept = default;
+  BufferPool(const BufferPool&) = delete;
+  BufferPool& operator=(const BufferPool&) = delete;
+
+  /// false: the tables could not be had. Once.
+  [[nodiscard]] bool start(const Settings& settings, PolicyKind policy) noexcept;
+  [[nodiscard]] bool is_started() const noexcept { return settings_.pages != nullptr; }
+
+  /// nullptr: no memory, or sizes that SQLite never asks for.
+  [[nodiscard]] PageCache* create(std::size_t page, std::size_t extra, bool is_purgeable) noexcept;
+  void destroy(PageCache& cache) noexcept;
+  /// Unique in the process. Of an open cache.
+  [[nodiscard]] static std::uint64_t id_of(const PageCache& cache) noexcept;
+  /// True for the address of a cache of this pool.
+  [[nodiscard]] bool owns(const void* cache) const noexcept {
+    return reinterpret_cast<std::uintptr_t>(cache) - slots_begin_ < slots_bytes_;
+  }
+
+  /// Bytes for evictable pages; `share_of_caches`: at least what the caches' own sizes add up to.
+  /// Too much is evicted now, as far as it is not pinned.
+  void set_budget(std::uint64_t bytes, bool at_least_what_caches_want) noexcept;
+  /// Evicts up to `frames` unpinned pages, coldest first, and returns their memory to the operating
+  /// system; bytes that the pool holds less. Pages of connections that are busy stay.
+  std::uint64_t evict(std::uint64_t frames) noexcept;
+  /// The same for memory that another part of the process needs now.
+  std::uint64_t release_bytes(std::uint64_t bytes) noexcept;
+  /// Unpinned pages of evictable caches: what `evict()` counts.
+  [[nodiscard]] std::uint64_t evictable_frames() noexcept;
+
+  /// Bytes of pages handed to caches, evictable or not: what counts as in use for SQLite's limits.
+  [[nodiscard]] const std::atomic<std::uint64_t>& live_bytes() const noexcept {
+    return live_bytes_;
+  }
+  [[nodiscard]] PoolTotals totals() noexcept;
+  [[nodiscard]] std::vector<CacheTotals> caches();
+  [[nodiscard]] std::vector<PageInfo> pages();
+  [[nodiscard]] std::uint64_t resident_bytes() noexcept;
+  void reset_statistics() noexcept;
+  /// Requires that no owner is inside a cache, as in tests; else busy caches are passed over.
+  [[nodiscard]] std::optional<Violation> find_violation() noexcept;
+
+  // For fork: hold the lock across it.
+  Lock& lock() noexcept { return lock_; }
+
+  // For PageCache, with that cache's lock entered.
+  [[nodiscard]] bool reference_is_a_mark() const noexcept { return policy_.reference_is_a_mark(); }
+  void mark_reference(const Frame& frame) noexcept { policy_.on_reference(frame.index); }
+  void defer_reference(PageCache& cache, const Frame& frame) noexcept;
+  [[nodiscard]] bool is_over_budget() const noexcept {
+    return is_over_budget_.load(std::memory_order_relaxed);
+  }
+  void come_back_to_budget(PageCache& cache) noexcept;
+  void discard(PageCache& cache, Frame& frame) noexcept;
+  [[nodiscard]] bool refill(PageCache& cache, FetchMode mode) noexcept;
+  void rekeyed(PageCache& cache, Frame& frame) noexcept;
+  /// A list, through `next`, of frames that are out of the cache's table.
+  void drop(PageCache& cache, Frame* list, KeyMemory memory, bool trims) noexcept;
+  void weight_changed() noexcept { plan_is_old_.store(true, std::memory_order_relaxed); }
+  [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
+
+ private:
+  friend struct PoolTestAccess;
+  static constexpr std::uint32_t max_victims = 64;
+  enum class Floors : std::uint8_t { respect, ignore };
+
+  [[nodiscard]] static std::uint64_t key_hash(const PageCache& cache, std::uint32_t key) noexcept;
+  [[nodiscard]] PageCache* new_slot() noexcept SQLITEMEM_REQUIRES(lock_);
+  /// Tells the policy of the pages that `cache` made, and of deferred references.
+  void tell_policy(PageCache& cache) noexcept SQLITEMEM_REQUIRES(lock_);
+  void return_spares(PageCache& cache) noexcept SQLITEMEM_REQUIRES(lock_);
+  void drop_one(PageCache& cache, Frame& frame, KeyMemory memory) noexcept
+      SQLITEMEM_REQUIRES(lock_);
+  void count_frames(const PageCache& cache, KindIndex kind, std::int64_t by) noexcept
+      SQLITEMEM_REQUIRES(lock_);
+  void give_back(PageCache& cache, Frame& frame) noexcept SQLITEMEM_REQUIRES(lock_);
+  void plan() noexcept SQLITEMEM_REQUIRES(lock_);
+  void plan_if_old() noexcept SQLITEMEM_REQUIRES(lock_);
+  void update_over_budget() noexcept SQLITEMEM_REQUIRES(lock_);
+  [[nodiscard]] bool take_spare(PageCache& cache) noexcept SQLITEMEM_REQUIRES(lock_);
+  void take_spares_in_budget(PageCache& cache, std::uint32_t wanted) noexcept
+      SQLITEMEM_REQUIRES(lock_);
+  [[nodiscard]] bool is_dirty_pressure(const PageCache& cache) const noexcept
+      SQLITEMEM_REQUIRES(lock_);
+  [[nodiscard]] bool refill_unevictable(PageCache& cache, std::uint32_t wanted) noexcept
+      SQLITEMEM_REQUIRES(lock_);
+  [[nodiscard]] bool make_room(PageCache& cache, std::uint32_t wanted, Floors floors) noexcept
+      SQLITEMEM_REQUIRES(lock_);
+  [[nodiscard]] bool refill_once(PageCache& cache, FetchMode mode) noexcept
+      SQLITEMEM_REQUIRES(lock_);
+  /// Evicts up to `wanted` pages of `own` (entered; may be null) and others. Victims that fit go to
+  /// own's spares. Returns how many pages were evicted.
+  std::uint32_t evict_some(PageCache* own, std::uint32_t wanted, Floors floors) noexcept
+      SQLITEMEM_REQUIRES(lock_);
+  std::uint32_t evict_batch(PageCache* own, std::span<FrameIndex> victims) noexcept
+      SQLITEMEM_REQUIRES(lock_);
+  void announce_foreign(PageCache* own, std::span<const FrameIndex> victims) noexcept
+      SQLITEMEM_REQUIRES(lock_);
+  /// Spares and pending pages of idle caches, which no policy knows.
+  void drain_idle_caches(PageCache* own) noexcept SQLITEMEM_REQUIRES(lock_);
+  template <class Use>
+  void for_each_idle(PageCache* own, Use use) noexcept SQLITEMEM_REQUIRES(lock_);
+  [[nodiscard]] std::optional<Violation> find_violation_in(PageCache& cache) noexcept
+      SQLITEMEM_REQUIRES(lock_);
+
+  Lock lock_;
+  Settings settings_;
+  std::uintptr_t slots_begin_ = 0, slots_bytes_ = 0;
+  PolicySet policy_;  // on_reference() without the lock where it is a mark.
+  FrameStore store_ SQLITEMEM_GUARDED_BY(lock_);
+  std::atomic<bool> is_over_budget_{false};
+  std::atomic<std::uint64_t> live_bytes_{0};
+  std::atomic<bool> plan_is_old_{true};
+
+  PageCache* open_ SQLITEMEM_GUARDED_BY(lock_) = nullptr;
+  PageCache* free_slots_ SQLITEMEM_GUARDED_BY(lock_) = nullptr;
+  std::uint64_t next_id_ SQLITEMEM_GUARDED_BY(lock_) = 1;
+  std::uint64_t round_ SQLITEMEM_GUARDED_BY(lock_) = 0;
+  GrowthRule growth_ SQLITEMEM_GUARDED_BY(lock_) = GrowthRule::grow;
+  std::uint64_t base_budget_ SQLITEMEM_GUARDED_BY(lock_) = 0;
+  bool follows_caches_ SQLITEMEM_GUARDED_BY(lock_) = false;
+  std::uint64_t budget_bytes_ SQLITEMEM_GUARDED_BY(lock_) = 0;
+  std::uint64_t capacity_frames_ SQLITEMEM_GUARDED_BY(lock_) = 0;
+  std::uint32_t purgeable_caches_ SQLITEMEM_GUARDED_BY(lock_) = 0;
+  std::uint64_t used_bytes_ SQLITEMEM_GUARDED_BY(lock_) = 0;
+  std::uint64_t used_frames_ SQLITEMEM_GUARDED_BY(lock_) = 0;
+  std::uint64_t unevictable_bytes_ SQLITEMEM_GUARDED_BY(lock_) = 0;
+  std::uint64_t unevictable_frames_ SQLITEMEM_GUARDED_BY(lock_) = 0;
+  PoolTotals past_ SQLITEMEM_GUARDED_BY(lock_);  // Counters of caches that are gone; evictions.
+};
+
+}  // namespace sqlitemem

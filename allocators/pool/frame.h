@@ -1,0 +1,46 @@
+// One page of a database in memory: where it lies, whose it is, and whether it may be evicted.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "allocators/pool/policy/policy.h"
+
+namespace sqlitemem {
+
+class PageCache;
+
+/// What to do when the page is not there; the numbers are SQLite's createFlag.
+enum class FetchMode : std::uint8_t {
+  lookup = 0,   ///< Answer nullptr.
+  if_easy = 1,  ///< Make room unless that would take pages that had to be written first.
+  always = 2,   ///< nullptr only when there is no memory.
+};
+
+/// The header of a frame. It begins with the two pointers that SQLite reads (sqlite3_pcache_page);
+/// the extra area follows it directly. Headers lie apart from page data, so that the data is
+/// page-aligned. Fields without an atomic type are the owning cache's, under its lock.
+struct Frame {
+  void* data = nullptr;
+  void* extra = nullptr;
+  Frame* next = nullptr;  ///< In the cache's bucket.
+  std::atomic<PageCache*> cache{nullptr};  ///< nullptr: the frame is free.
+  std::atomic<std::uint32_t> key{0};       ///< Page number.
+  FrameIndex index = no_frame;
+  std::atomic<std::uint8_t> pins{0};   ///< 1: SQLite holds the page; it must not move or vanish.
+  std::uint8_t is_admitted = 0;        ///< The eviction policy knows it.
+  std::uint8_t kind = 0;               ///< Of the frame store.
+
+  [[nodiscard]] bool is_pinned() const noexcept {
+    return pins.load(std::memory_order_relaxed) != 0;
+  }
+  void set_pinned(bool is_pinned) noexcept { pins.store(is_pinned, std::memory_order_relaxed); }
+  [[nodiscard]] std::uint32_t page_number() const noexcept {
+    return key.load(std::memory_order_relaxed);
+  }
+};
+static_assert(sizeof(Frame) == 48);
+static_assert(offsetof(Frame, data) == 0 && offsetof(Frame, extra) == sizeof(void*));
+
+}  // namespace sqlitemem

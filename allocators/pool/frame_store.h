@@ -1,0 +1,128 @@
+// Where frames come from: extents of 256 KiB that hold the pages of one size and their headers.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "allocators/base/bytes.h"
+#include "allocators/base/check.h"
+#include "allocators/pages/budget.h"
+#include "allocators/pages/page_source.h"
+#include "allocators/pages/region.h"
+#include "allocators/pool/frame.h"
+
+namespace sqlitemem {
+
+inline constexpr std::size_t extent_bytes = 256 * kib;
+/// Frame numbers are `extent << 6 | slot`, so an extent has at most 64 frames.
+inline constexpr unsigned extent_frames_shift = 6;
+
+/// What the frames of an extent have in common.
+struct FrameKind {
+  std::uint32_t page_bytes = 0;    ///< A power of two, 512 to 65536.
+  std::uint32_t extra_bytes = 0;   ///< SQLite's own header behind ours.
+  std::uint32_t header_bytes = 0;  ///< sizeof(Frame) + extra_bytes, rounded up to 8.
+  std::uint32_t frames = 0;        ///< Per extent.
+  /// What one page costs: its data and its header.
+  [[nodiscard]] std::uint64_t frame_bytes() const { return page_bytes + header_bytes; }
+};
+using KindIndex = std::uint8_t;
+inline constexpr KindIndex max_frame_kinds = 16;
+
+/// Pages and headers, handed out one frame at a time.
+///
+///     extent, 256 KiB:  | data 0 | data 1 | … | data n-1 | header 0 | … | header n-1 |  slack |
+///
+/// Data starts at the extent, so every page is aligned to its size. Headers follow, so that what
+/// SQLite reads past the last page of a corrupt database is mapped. A page is charged to the budget
+/// when it is first used, and refunded when it is decommitted; headers, and pages smaller than the
+/// operating system's, with the extent. Thread rules: under the pool's lock.
+class FrameStore {
+ public:
+  /// Splits the committed-on-demand `area` (a multiple of extent_bytes, aligned to it) into
+  /// extents. `descriptors`: descriptor_bytes(extents) of zeroed, committed memory.
+  void start(Area& area, PageSource& pages, MemoryBudget& budget, void* descriptors) noexcept;
+  [[nodiscard]] static std::size_t descriptor_bytes(std::size_t extents) noexcept {
+    return extents * sizeof(Extent);
+  }
+
+  /// nullopt: more than max_frame_kinds combinations, or a page size that is none.
+  [[nodiscard]] std::optional<KindIndex> kind_of(std::size_t page, std::size_t extra) noexcept;
+  [[nodiscard]] const FrameKind& kind(KindIndex index) const noexcept { return kinds_[index]; }
+
+  /// A free frame with `data`, `extra`, `index` and `kind` set. nullptr: the budget, the address
+  /// space or the operating system refuses.
+  [[nodiscard]] Frame* allocate(KindIndex kind) noexcept;
+  /// The frame's memory stays resident for re-use; an extent that falls empty is kept while it is
+  /// one of the few idle ones, else given back.
+  void release(Frame& frame) noexcept;
+
+  /// Gives the memory of all free frames back to the operating system; returns bytes.
+  std::uint64_t trim() noexcept;
+
+  [[nodiscard]] Frame* frame(FrameIndex index) const noexcept;
+  [[nodiscard]] FrameIndex frame_limit() const noexcept {  ///< No frame has this number or above.
+    return static_cast<FrameIndex>(opened_ << extent_frames_shift);
+  }
+  /// nullptr where no frame is in use.
+  [[nodiscard]] Frame* frame_in_use(FrameIndex index) const noexcept;
+
+  [[nodiscard]] std::uint64_t held_bytes() const noexcept { return held_bytes_; }
+  [[nodiscard]] std::uint64_t frames_in_use() const noexcept { return frames_in_use_; }
+  /// Free frames whose memory is held for re-use.
+  [[nodiscard]] std::uint64_t free_frames() const noexcept { return free_frames_; }
+  [[nodiscard]] std::uint64_t free_bytes() const noexcept { return free_bytes_; }
+  [[nodiscard]] std::uint64_t resident_bytes() const noexcept;  ///< By asking the OS.
+  [[nodiscard]] std::optional<Violation> find_violation() const noexcept;
+
+ private:
+  static constexpr std::uint32_t none = 0xFFFFFFFF;
+  struct Extent {
+    std::uint64_t used = 0;     // Bit per frame: handed out.
+    std::uint64_t charged = 0;  // Bit per frame: its page was used since it was last given back.
+    std::uint32_t next = none, previous = none;  // In the kind's list, or the list of empty ones.
+    KindIndex kind = 0;
+    bool is_open = false;    // Has a kind; headers are charged.
+    bool is_listed = false;  // In its kind's list of extents with room.
+  };
+  static_assert(sizeof(Extent) == 32);
+  static constexpr std::uint32_t max_idle_extents = 4;
+
+  [[nodiscard]] std::byte* address(std::uint32_t extent) const noexcept {
+    return area_->begin() + std::size_t{extent} * extent_bytes;
+  }
+  [[nodiscard]] static std::uint64_t all_slots(const FrameKind& kind) noexcept {
+    return kind.frames == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << kind.frames) - 1;
+  }
+  [[nodiscard]] static bool is_page_sized(const FrameKind& kind) noexcept {
+    return kind.page_bytes >= page_bytes;
+  }
+  [[nodiscard]] static std::size_t data_bytes(const FrameKind& kind) noexcept {
+    return std::size_t{kind.frames} * kind.page_bytes;
+  }
+  /// Charged while the extent is open, whatever frames are in use.
+  [[nodiscard]] static std::size_t fixed_bytes(const FrameKind& kind) noexcept;
+  [[nodiscard]] bool open_extent(KindIndex kind) noexcept;
+  void close_extent(std::uint32_t extent) noexcept;
+  std::uint64_t trim_extent(std::uint32_t extent) noexcept;
+  void list(std::uint32_t extent) noexcept;
+  void unlist(std::uint32_t extent) noexcept;
+  [[nodiscard]] bool charge(std::uint64_t bytes) noexcept;
+  void refund(std::uint64_t bytes) noexcept;
+
+  Area* area_ = nullptr;
+  PageSource* pages_ = nullptr;
+  MemoryBudget* budget_ = nullptr;
+  Extent* extents_ = nullptr;
+  std::array<FrameKind, max_frame_kinds> kinds_{};
+  std::array<std::uint32_t, max_frame_kinds> with_room_{};
+  KindIndex kind_count_ = 0;
+  std::uint32_t opened_ = 0;             // Extents below have been open at least once.
+  std::uint32_t closed_ = none;          // List of extents that have no kind now.
+  std::uint32_t idle_extents_ = 0;       // Open, without a frame in use.
+  std::uint64_t held_bytes_ = 0, frames_in_use_ = 0, free_frames_ = 0, free_bytes_ = 0;
+};
+
+}  // namespace sqlitemem

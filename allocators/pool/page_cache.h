@@ -1,0 +1,175 @@
+// The pages of one connection's database: a lookup table over frames of the process's pool.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "allocators/pool/frame.h"
+#include "allocators/pool/frame_store.h"
+#include "allocators/pool/owner_biased_lock.h"
+
+namespace sqlitemem {
+
+class BufferPool;
+
+/// A page cache behind sqlite3_pcache. The owner (SQLite serialises the calls on one cache) enters
+/// the cache's lock with two plain stores; the pool's reclaimer enters it to take unpinned pages
+/// away, holding the pool's lock. A hit takes no lock shared with other connections.
+///
+/// Memory: slots are never unmapped and are used again, so that a reclaimer may look at any slot.
+class alignas(64) PageCache {
+ public:
+  [[nodiscard]] Frame* fetch(std::uint32_t key, FetchMode mode) noexcept;
+  /// `is_discarded`: the page's content is void.
+  void unpin(Frame& frame, bool is_discarded) noexcept;
+  /// The page gets another number; a page that has it already is dropped.
+  void rekey(Frame& frame, std::uint32_t key) noexcept;
+  /// Drops all pages numbered `first` and above, pinned ones too.
+  void truncate(std::uint32_t first) noexcept;
+  /// Drops all unpinned pages and returns their memory to the operating system.
+  void shrink() noexcept;
+  void set_weight(std::uint32_t pages) noexcept;
+  [[nodiscard]] std::uint32_t page_count() const noexcept {
+    return frames_.load(std::memory_order_relaxed);
+  }
+
+ private:
+  friend class BufferPool;
+  friend struct PoolTestAccess;
+  static constexpr std::uint32_t first_buckets = 16;  // In the slot itself: most caches are small.
+  static constexpr std::uint32_t max_batch = 32;
+  using Counter = std::atomic<std::uint64_t>;  // Written by the owner only.
+
+  static void count(Counter& counter, std::uint64_t by = 1) noexcept {
+    counter.store(counter.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+  }
+  void add_frames(std::int32_t by) noexcept {
+    frames_.store(frames_.load(std::memory_order_relaxed) + static_cast<std::uint32_t>(by),
+                  std::memory_order_relaxed);
+  }
+  void add_pinned(std::int32_t by) noexcept {
+    pinned_.store(pinned_.load(std::memory_order_relaxed) + static_cast<std::uint32_t>(by),
+                  std::memory_order_relaxed);
+  }
+  [[nodiscard]] Frame* find(std::uint32_t key) const noexcept {
+    Frame* frame = buckets_[key & mask_];
+    while (frame != nullptr && frame->page_number() != key) frame = frame->next;
+    return frame;
+  }
+  [[nodiscard]] std::uint32_t spares() const noexcept {
+    return spare_count_.load(std::memory_order_relaxed);
+  }
+  void push_spare(Frame& frame) noexcept {
+    // A free frame has no page number: SQLite's begin at 1.
+    frame.key.store(0, std::memory_order_relaxed);
+    spare_[spares()] = &frame;
+    spare_count_.store(spares() + 1, std::memory_order_relaxed);
+  }
+  [[nodiscard]] Frame& pop_spare() noexcept {
+    spare_count_.store(spares() - 1, std::memory_order_relaxed);
+    return *spare_[spares()];
+  }
+  [[nodiscard]] Frame* fetch_new(std::uint32_t key, FetchMode mode) noexcept;
+  void reference(const Frame& frame) noexcept;
+  void link(Frame& frame) noexcept {
+    Frame*& bucket = buckets_[frame.page_number() & mask_];
+    frame.next = bucket;
+    bucket = &frame;
+  }
+  void unlink(Frame& frame) noexcept {
+    Frame** place = &buckets_[frame.page_number() & mask_];
+    while (*place != &frame) place = &(*place)->next;
+    *place = frame.next;
+  }
+  void grow_table() noexcept;
+  /// Takes every page for which `is_meant` out of the table, as a list through `next`.
+  template <class Predicate>
+  [[nodiscard]] Frame* take_out(std::uint32_t first, Predicate is_meant) noexcept;
+  [[nodiscard]] Frame* take_out_all() noexcept;
+  void reset_table() noexcept;
+
+  OwnerBiasedLock lock_;
+  std::uint32_t mask_ = first_buckets - 1;
+  bool is_purgeable_ = true;  // false: an in-memory database, whose pages are never evicted.
+  KindIndex kind_ = 0;
+  bool is_open_ = false;  // Under the pool's lock.
+  Frame** buckets_ = nullptr;
+  BufferPool* pool_ = nullptr;
+  Counter hits_{0}, pinned_hits_{0};
+  std::atomic<std::uint32_t> pinned_{0};
+  std::atomic<std::uint32_t> frames_{0};
+
+  Counter misses_{0};   // Pages that were made.
+  Counter refusals_{0};  // createFlag 1 answered with nullptr: SQLite spills.
+  std::uint32_t max_key_ = 0;  // No page has a greater number.
+  std::uint32_t pending_count_ = 0, batch_ = 1;
+  std::atomic<std::uint32_t> spare_count_{0};
+
+  // Below: under the pool's lock.
+  std::atomic<std::uint64_t> evictions_{0};
+  std::atomic<std::uint32_t> weight_pages_{100};  // PRAGMA cache_size; 100 is SQLite's first value.
+  std::atomic<std::uint32_t> floor_frames_{0};    // No other connection takes pages below this.
+  std::uint64_t identity_ = 0;                    // Of the file in ghosts' keys.
+  std::uint64_t id_ = 0;                          // Unique in the process.
+  std::atomic<std::uint64_t> used_at_ns_{0};
+  std::uint64_t skip_round_ = 0;                  // Busy in this round of evictions.
+  bool is_announced_ = false;
+  PageCache* next_ = nullptr;  // In the list of open, or of free slots.
+  PageCache* previous_ = nullptr;
+
+  std::uint32_t deferred_count_ = 0;
+  std::array<FrameIndex, max_batch> deferred_{};  // References, for policies that move list nodes.
+  std::array<Frame*, max_batch> pending_{};  // Made since the last refill; the policy will be told.
+  std::array<Frame*, max_batch> spare_{};    // Free frames that this cache holds.
+  std::array<Frame*, first_buckets> first_table_{};
+};
+
+}  // namespace sqlitemem
+
+#include "allocators/pool/buffer_pool.h"
+
+namespace sqlitemem {
+
+inline void PageCache::reference(const Frame& frame) noexcept {
+  if (frame.is_admitted != 0) {
+    if (pool_->reference_is_a_mark()) [[likely]]
+      pool_->mark_reference(frame);
+    else
+      pool_->defer_reference(*this, frame);
+  }
+}
+
+inline Frame* PageCache::fetch(std::uint32_t key, FetchMode mode) noexcept {
+  lock_.enter();
+  Frame* frame = find(key);
+  if (frame != nullptr) [[likely]] {
+    if (frame->is_pinned()) {
+      count(pinned_hits_);
+    } else {
+      frame->set_pinned(true);
+      add_pinned(1);
+      count(hits_);
+      reference(*frame);
+    }
+  } else if (mode != FetchMode::lookup) {
+    frame = fetch_new(key, mode);
+  }
+  lock_.leave();
+  return frame;
+}
+
+inline void PageCache::unpin(Frame& frame, bool is_discarded) noexcept {
+  lock_.enter();
+  if (is_discarded) [[unlikely]] {
+    pool_->discard(*this, frame);
+  } else {
+    frame.set_pinned(false);
+    add_pinned(-1);
+    if (pool_->is_over_budget()) [[unlikely]]
+      pool_->come_back_to_budget(*this);
+  }
+  lock_.leave();
+}
+
+}  // namespace sqlitemem

@@ -1,0 +1,122 @@
+// One of the eviction policies, chosen when the pool starts.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "allocators/config.h"
+#include "allocators/pool/policy/policies.h"
+
+namespace sqlitemem {
+
+/// The position in AnyPolicy.
+enum class PolicyKind : std::uint8_t {};
+inline constexpr std::size_t policy_count = std::variant_size_v<AnyPolicy>;
+
+namespace policy_detail {
+template <std::size_t... I>
+constexpr std::array<std::string_view, policy_count> names(std::index_sequence<I...>) {
+  return {std::variant_alternative_t<I, AnyPolicy>::name...};
+}
+}  // namespace policy_detail
+
+/// In the order of AnyPolicy: the choices of the option that names one.
+inline constexpr auto policy_names = policy_detail::names(std::make_index_sequence<policy_count>{});
+
+static_assert(policy_names == config_detail::policies, "the option names other policies");
+
+/// Calls go to the policy that start() chose. The default's references are inline: they are part
+/// of every hit.
+class PolicySet {
+  template <class Use, std::size_t I = 0>
+  static std::size_t with_alternative(PolicyKind kind, Use use) noexcept {
+    if (static_cast<std::size_t>(kind) == I || I + 1 == policy_count)
+      return use(std::type_identity<std::variant_alternative_t<I, AnyPolicy>>{});
+    if constexpr (I + 1 < policy_count) return with_alternative<Use, I + 1>(kind, use);
+    return 0;
+  }
+  // Not std::visit, which may throw: the variant always holds a value.
+  template <std::size_t I = 0, class Use>
+  decltype(auto) visit(Use use) noexcept {
+    if constexpr (I + 1 < policy_count) {
+      if (policy_.index() != I) return visit<I + 1>(use);
+    }
+    return use(*std::get_if<I>(&policy_));
+  }
+  template <std::size_t I = 0, class Use>
+  decltype(auto) visit(Use use) const noexcept {
+    if constexpr (I + 1 < policy_count) {
+      if (policy_.index() != I) return visit<I + 1>(use);
+    }
+    return use(*std::get_if<I>(&policy_));
+  }
+
+ public:
+  constexpr PolicySet() noexcept = default;
+
+  /// The most that any policy needs for so many frames.
+  [[nodiscard]] static std::size_t bytes_needed(PolicyKind kind, std::uint32_t frames) noexcept {
+    return with_alternative(kind, [frames](auto type) {
+      return decltype(type)::type::bytes_needed(frames);
+    });
+  }
+  void start(PolicyKind kind, const PolicyMemory& memory, std::uint32_t capacity) noexcept {
+    with_alternative(kind, [&](auto type) {
+      policy_.emplace<typename decltype(type)::type>().start(memory, capacity);
+      is_default_ = policy_.index() == 0;
+      is_mark_ = decltype(type)::type::reference_is_a_mark;
+      return std::size_t{0};
+    });
+  }
+  /// See EvictionPolicy::reference_is_a_mark.
+  [[nodiscard]] bool reference_is_a_mark() const noexcept { return is_mark_; }
+  void on_reference(FrameIndex frame) noexcept {
+    if (is_default_) [[likely]]
+      return std::get_if<0>(&policy_)->on_reference(frame);
+    visit([frame](auto& policy) { policy.on_reference(frame); });
+  }
+  void resize(std::uint32_t frames) noexcept {
+    visit([frames](auto& policy) { policy.resize(frames); });
+  }
+  void admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
+    visit([&](auto& policy) { policy.admit(frame, key_hash); });
+  }
+  void rekey(FrameIndex frame, std::uint64_t key_hash) noexcept {
+    visit([&](auto& policy) { policy.rekey(frame, key_hash); });
+  }
+  void remove(FrameIndex frame, KeyMemory memory) noexcept {
+    visit([&](auto& policy) { policy.remove(frame, memory); });
+  }
+  template <class Predicate>
+  [[nodiscard]] std::uint32_t choose_victims(Predicate is_evictable,
+                                             std::span<FrameIndex> victims) noexcept {
+    return visit([&](auto& policy) { return policy.choose_victims(is_evictable, victims); });
+  }
+  void take_back(FrameIndex frame) noexcept {
+    visit([frame](auto& policy) { policy.take_back(frame); });
+  }
+  [[nodiscard]] Tier tier(FrameIndex frame) const noexcept {
+    return visit([frame](const auto& policy) { return policy.tier(frame); });
+  }
+  [[nodiscard]] TierCounts counts() const noexcept {
+    return visit([](const auto& policy) { return policy.counts(); });
+  }
+  [[nodiscard]] std::uint32_t capacity() const noexcept {
+    return visit([](const auto& policy) { return policy.capacity(); });
+  }
+  [[nodiscard]] std::string_view name() const noexcept { return policy_names[policy_.index()]; }
+  [[nodiscard]] std::optional<Violation> find_violation() const {
+    return visit([](const auto& policy) { return policy.find_violation(); });
+  }
+
+ private:
+  AnyPolicy policy_;
+  bool is_default_ = true;
+  bool is_mark_ = true;
+};
+
+}  // namespace sqlitemem

@@ -1,0 +1,203 @@
+// Evictions: choosing victims, entering other connections' caches, budgets and floors.
+#include <algorithm>
+#include <array>
+
+#include "allocators/pool/buffer_pool.h"
+#include "allocators/pool/page_cache.h"
+
+namespace sqlitemem {
+namespace {
+
+/// Of an equal share of the budget, what no other connection may take away, in percent.
+constexpr std::uint64_t floor_percent = 50;
+/// pcache1's own minimum per cache.
+constexpr std::uint64_t min_floor_frames = 10;
+
+}  // namespace
+
+/// What follows from the budget and from who is there: the policy's capacity, and floors.
+void BufferPool::plan() noexcept {
+  std::uint64_t wanted = 0, weights = 0;
+  for (const PageCache* cache = open_; cache != nullptr; cache = cache->next_) {
+    if (!cache->is_purgeable_) continue;
+    const std::uint64_t pages = cache->weight_pages_.load(std::memory_order_relaxed);
+    wanted += pages * store_.kind(cache->kind_).frame_bytes();
+    weights += pages;
+  }
+  budget_bytes_ = follows_caches_ ? std::max(base_budget_, wanted) : base_budget_;
+  const std::uint64_t mean =
+      used_frames_ == 0 ? page_bytes + sizeof(Frame) + 256 : used_bytes_ / used_frames_;
+  const auto extent_area =
+      static_cast<std::uint64_t>(settings_.extents->end() - settings_.extents->begin());
+  const std::uint64_t max_frames = (extent_area / extent_bytes) << extent_frames_shift;
+  capacity_frames_ = std::clamp<std::uint64_t>(budget_bytes_ / mean, 1, max_frames);
+  // The policy's queues follow roughly; not every small cache that comes and goes moves them.
+  const std::uint64_t known = policy_.capacity();
+  if (known * 20 < capacity_frames_ * 19 || known * 19 > capacity_frames_ * 20)
+    policy_.resize(static_cast<std::uint32_t>(capacity_frames_));
+  for (PageCache* cache = open_; cache != nullptr; cache = cache->next_) {
+    if (!cache->is_purgeable_ || purgeable_caches_ == 0) continue;
+    const std::uint64_t share =
+        weights == 0 ? 0
+                     : capacity_frames_ * cache->weight_pages_.load(std::memory_order_relaxed) /
+                           weights;
+    const std::uint64_t most = capacity_frames_ / (2 * std::uint64_t{purgeable_caches_});
+    const std::uint64_t floor =
+        std::max(share * floor_percent / 100, std::min(min_floor_frames, most));
+    cache->floor_frames_.store(static_cast<std::uint32_t>(floor), std::memory_order_relaxed);
+  }
+}
+
+void BufferPool::plan_if_old() noexcept {
+  if (!plan_is_old_.exchange(false, std::memory_order_relaxed)) return;
+  plan();
+  update_over_budget();
+}
+
+/// Enters the lock of every foreign cache that has a victim; one barrier for all of them.
+void BufferPool::announce_foreign(PageCache* own, std::span<const FrameIndex> victims) noexcept {
+  bool is_any = false;
+  for (const FrameIndex index : victims) {
+    PageCache* cache = store_.frame(index)->cache.load(std::memory_order_relaxed);
+    if (cache == own || cache->is_announced_) continue;
+    cache->lock_.announce();
+    cache->is_announced_ = true;
+    is_any = true;
+  }
+  if (!is_any) return;
+  ProcessBarrier::impose();
+  ++past_.barriers;
+}
+
+std::uint32_t BufferPool::evict_batch(PageCache* own, std::span<FrameIndex> victims) noexcept {
+  announce_foreign(own, victims);
+  std::uint32_t evicted = 0;
+  std::array<PageCache*, max_victims> entered{};
+  std::uint32_t entered_count = 0;
+  for (const FrameIndex index : victims) {
+    Frame& frame = *store_.frame(index);
+    PageCache& cache = *frame.cache.load(std::memory_order_relaxed);
+    const bool is_own = &cache == own;
+    if (!is_own && cache.is_announced_) {
+      cache.is_announced_ = false;
+      entered[entered_count++] = &cache;
+      if (!cache.lock_.is_entered()) cache.skip_round_ = round_;
+    }
+    if ((!is_own && cache.skip_round_ == round_) || frame.is_pinned()) {
+      policy_.take_back(index);
+      continue;
+    }
+    cache.unlink(frame);
+    cache.add_frames(-1);
+    frame.is_admitted = 0;
+    cache.evictions_.store(cache.evictions_.load(std::memory_order_relaxed) + 1,
+                           std::memory_order_relaxed);
+    ++evicted;
+    if (!is_own) ++past_.foreign_evictions;
+    const bool fits = own != nullptr && own->is_purgeable_ && own->kind_ == frame.kind &&
+                      own->spares() < std::max(own->batch_, 1U) &&
+                      used_bytes_ <= budget_bytes_;
+    if (fits) {
+      frame.cache.store(own, std::memory_order_relaxed);
+      own->push_spare(frame);
+    } else {
+      give_back(cache, frame);
+    }
+  }
+  for (std::uint32_t i = 0; i < entered_count; ++i) entered[i]->lock_.withdraw();
+  past_.evictions += evicted;
+  return evicted;
+}
+
+std::uint32_t BufferPool::evict_some(PageCache* own, std::uint32_t wanted,
+                                     Floors floors) noexcept {
+  ++round_;
+  // A barrier costs a microsecond, so a visit to other caches takes more than is needed now.
+  const std::uint64_t generous = std::min<std::uint64_t>(max_victims, capacity_frames_ / 64);
+  const bool is_alone = own != nullptr && purgeable_caches_ == 1;
+  const std::uint32_t batch =
+      is_alone ? wanted : std::max(wanted, static_cast<std::uint32_t>(generous));
+  const auto is_evictable = [&](FrameIndex index) noexcept {
+    const Frame& frame = *store_.frame(index);
+    if (frame.is_pinned()) return false;
+    const PageCache* cache = frame.cache.load(std::memory_order_relaxed);
+    if (cache == own) return true;
+    if (cache->skip_round_ == round_) return false;
+    return floors == Floors::ignore ||
+           cache->page_count() > cache->floor_frames_.load(std::memory_order_relaxed);
+  };
+  std::array<FrameIndex, max_victims> victims{};
+  for (int attempt = 0; attempt < 8; ++attempt) {
+    const std::uint32_t chosen = policy_.choose_victims(
+        is_evictable, std::span(victims).first(std::min(batch, max_victims)));
+    if (chosen == 0) return 0;
+    if (const std::uint32_t evicted = evict_batch(own, std::span(victims).first(chosen)))
+      return evicted;
+  }
+  return 0;
+}
+
+template <class Use>
+void BufferPool::for_each_idle(PageCache* own, Use use) noexcept {
+  bool is_any = false;
+  for (PageCache* cache = open_; cache != nullptr; cache = cache->next_) {
+    if (cache == own) continue;
+    cache->lock_.announce();
+    is_any = true;
+  }
+  if (is_any) ProcessBarrier::impose();
+  for (PageCache* cache = open_; cache != nullptr; cache = cache->next_) {
+    if (cache == own) continue;
+    if (cache->lock_.is_entered()) use(*cache);
+    cache->lock_.withdraw();
+  }
+}
+
+void BufferPool::drain_idle_caches(PageCache* own) noexcept {
+  for_each_idle(own, [this](PageCache& cache) SQLITEMEM_NO_THREAD_SAFETY {
+    tell_policy(cache);
+    return_spares(cache);
+  });
+}
+
+std::uint64_t BufferPool::evict(std::uint64_t frames) noexcept {
+  const LockGuard guard(lock_);
+  plan_if_old();
+  drain_idle_caches(nullptr);
+  const std::uint64_t before = store_.held_bytes();
+  while (frames > 0) {
+    const auto wanted = static_cast<std::uint32_t>(std::min<std::uint64_t>(frames, max_victims));
+    const std::uint32_t evicted = evict_some(nullptr, wanted, Floors::ignore);
+    if (evicted == 0) break;
+    frames -= std::min<std::uint64_t>(frames, evicted);
+  }
+  store_.trim();
+  update_over_budget();
+  return before - store_.held_bytes();
+}
+
+std::uint64_t BufferPool::release_bytes(std::uint64_t bytes) noexcept {
+  std::uint64_t mean = page_bytes;
+  {
+    const LockGuard guard(lock_);
+    if (const std::uint64_t released = store_.trim(); released >= bytes) return released;
+    if (used_frames_ != 0) mean = used_bytes_ / used_frames_;
+  }
+  return evict(bytes / mean + 1);
+}
+
+void BufferPool::set_budget(std::uint64_t bytes, bool at_least_what_caches_want) noexcept {
+  const LockGuard guard(lock_);
+  base_budget_ = bytes;
+  follows_caches_ = at_least_what_caches_want;
+  plan_is_old_.store(false, std::memory_order_relaxed);
+  plan();
+  if (used_bytes_ > budget_bytes_) drain_idle_caches(nullptr);
+  bool is_any = false;
+  while (used_bytes_ > budget_bytes_ && evict_some(nullptr, max_victims, Floors::ignore) != 0)
+    is_any = true;
+  if (is_any) store_.trim();
+  update_over_budget();
+}
+
+}  // namespace sqlitemem

@@ -1,0 +1,166 @@
+// What the pool says of itself: totals, caches, pages, broken rules.
+#include <algorithm>
+
+#include "allocators/pool/buffer_pool.h"
+#include "allocators/pool/page_cache.h"
+
+namespace sqlitemem {
+
+PoolTotals BufferPool::totals() noexcept {
+  const LockGuard guard(lock_);
+  plan_if_old();
+  PoolTotals totals = past_;
+  totals.budget_bytes = budget_bytes_;
+  totals.used_bytes = used_bytes_;
+  totals.unevictable_bytes = unevictable_bytes_;
+  totals.held_bytes = store_.held_bytes();
+  totals.free_bytes = store_.free_bytes();
+  totals.free_frames = store_.free_frames();
+  totals.budget_frames = capacity_frames_;
+  totals.used_frames = used_frames_;
+  totals.unevictable_frames = unevictable_frames_;
+  totals.tiers = policy_.counts();
+  totals.policy = policy_.name();
+  for (const PageCache* cache = open_; cache != nullptr; cache = cache->next_) {
+    totals.hits += cache->hits_.load(std::memory_order_relaxed);
+    totals.pinned_hits += cache->pinned_hits_.load(std::memory_order_relaxed);
+    totals.misses += cache->misses_.load(std::memory_order_relaxed);
+    totals.refusals += cache->refusals_.load(std::memory_order_relaxed);
+    ++totals.caches;
+    if (!cache->is_purgeable_) continue;
+    totals.pinned_frames += cache->pinned_.load(std::memory_order_relaxed);
+    totals.spare_frames += cache->spares();
+  }
+  return totals;
+}
+
+std::uint64_t BufferPool::evictable_frames() noexcept {
+  const PoolTotals now = totals();
+  const std::uint64_t busy = now.pinned_frames + now.spare_frames;
+  return now.used_frames > busy ? now.used_frames - busy : 0;
+}
+
+std::vector<CacheTotals> BufferPool::caches() {
+  std::vector<CacheTotals> rows;
+  rows.reserve(totals().caches + 8);  // Not under the lock: memory may come from our own heap.
+  const LockGuard guard(lock_);
+  for (const PageCache* cache = open_; cache != nullptr; cache = cache->next_) {
+    if (rows.size() == rows.capacity()) break;
+    const FrameKind& kind = store_.kind(cache->kind_);
+    rows.push_back({.id = cache->id_,
+                    .cache = cache,
+                    .is_purgeable = cache->is_purgeable_,
+                    .page_bytes = kind.page_bytes,
+                    .weight_pages = cache->weight_pages_,
+                    .frames = cache->frames_,
+                    .pinned_frames = cache->pinned_,
+                    .floor_frames = cache->floor_frames_,
+                    .frame_bytes = kind.frame_bytes(),
+                    .hits = cache->hits_,
+                    .pinned_hits = cache->pinned_hits_,
+                    .misses = cache->misses_,
+                    .evictions = cache->evictions_,
+                    .refusals = cache->refusals_,
+                    .used_at_ns = cache->used_at_ns_});
+  }
+  std::ranges::sort(rows, {}, &CacheTotals::id);
+  return rows;
+}
+
+std::vector<PageInfo> BufferPool::pages() {
+  std::vector<PageInfo> rows;
+  const PoolTotals now = totals();
+  rows.reserve(now.used_frames + now.unevictable_frames + 1024);
+  const LockGuard guard(lock_);
+  for (FrameIndex index = 0; index < store_.frame_limit(); ++index) {
+    const Frame* frame = store_.frame_in_use(index);
+    if (frame == nullptr || rows.size() == rows.capacity()) continue;
+    const PageCache* cache = frame->cache.load(std::memory_order_relaxed);
+    // A spare has no page; a page that was made just now is warm, though the policy was not told.
+    if (frame->page_number() == 0) continue;
+    const Tier tier = policy_.tier(index);
+    rows.push_back({.cache_id = cache->id_,
+                    .page_number = frame->page_number(),
+                    .tier = tier == Tier::none && cache->is_purgeable_ ? Tier::warm : tier,
+                    .is_pinned = frame->is_pinned()});
+  }
+  return rows;
+}
+
+std::uint64_t BufferPool::resident_bytes() noexcept {
+  const LockGuard guard(lock_);
+  return store_.resident_bytes();
+}
+
+void BufferPool::reset_statistics() noexcept {
+  const LockGuard guard(lock_);
+  past_ = {};
+  for (PageCache* cache = open_; cache != nullptr; cache = cache->next_) {
+    // An owner that counts at this moment may undo it for its cache.
+    for (auto* counter : {&cache->hits_, &cache->pinned_hits_, &cache->misses_, &cache->refusals_,
+                          &cache->evictions_}) {
+      counter->store(0, std::memory_order_relaxed);
+    }
+  }
+}
+
+std::optional<Violation> BufferPool::find_violation_in(PageCache& cache) noexcept {
+  const auto where = reinterpret_cast<std::uintptr_t>(&cache);
+  std::uint32_t frames = 0, pinned = 0, unknown = 0;
+  for (std::uint32_t bucket = 0; bucket <= cache.mask_; ++bucket) {
+    for (const Frame* frame = cache.buckets_[bucket]; frame != nullptr; frame = frame->next) {
+      if (frame->cache.load(std::memory_order_relaxed) != &cache)
+        return Violation{"a page in a table is that cache's", cache.id_, frame->index, where};
+      if ((frame->page_number() & cache.mask_) != bucket)
+        return Violation{"a page is in its bucket", bucket, frame->page_number(), where};
+      if (frame->page_number() > cache.max_key_)
+        return Violation{"no page is beyond the greatest", cache.max_key_, frame->page_number(),
+                         where};
+      if (store_.frame_in_use(frame->index) != frame)
+        return Violation{"a page in a table is in use", 1, frame->index, where};
+      if ((frame->is_admitted != 0) != (policy_.tier(frame->index) != Tier::none))
+        return Violation{"the policy knows the admitted pages", frame->is_admitted, frame->index,
+                         where};
+      unknown += frame->is_admitted == 0;
+      pinned += frame->is_pinned();
+      if (++frames > cache.page_count())
+        return Violation{"a cache's pages are counted", cache.page_count(), frames, where};
+    }
+  }
+  if (frames != cache.page_count())
+    return Violation{"a cache's pages are counted", cache.page_count(), frames, where};
+  if (pinned != cache.pinned_)
+    return Violation{"a cache's pinned pages are counted", cache.pinned_, pinned, where};
+  if (cache.is_purgeable_ && unknown != cache.pending_count_)
+    return Violation{"pages that the policy does not know are pending", cache.pending_count_,
+                     unknown, where};
+  return std::nullopt;
+}
+
+std::optional<Violation> BufferPool::find_violation() noexcept {
+  const LockGuard guard(lock_);
+  if (auto broken = store_.find_violation()) return broken;
+  if (auto broken = policy_.find_violation()) return broken;
+  if (used_frames_ + unevictable_frames_ != store_.frames_in_use())
+    return Violation{"frames in use are evictable or not", store_.frames_in_use(),
+                     used_frames_ + unevictable_frames_, 0};
+  std::optional<Violation> found;
+  std::uint64_t frames = 0;
+  bool is_any_busy = false;
+  for (PageCache* cache = open_; cache != nullptr; cache = cache->next_) cache->lock_.announce();
+  ProcessBarrier::impose();
+  for (PageCache* cache = open_; cache != nullptr; cache = cache->next_) {
+    if (!cache->lock_.is_entered()) {
+      is_any_busy = true;
+    } else if (!found) {
+      found = find_violation_in(*cache);
+      frames += cache->page_count() + cache->spares();
+    }
+    cache->lock_.withdraw();
+  }
+  if (!found && !is_any_busy && frames != store_.frames_in_use())
+    return Violation{"each frame in use is a cache's", store_.frames_in_use(), frames, 0};
+  return found;
+}
+
+}  // namespace sqlitemem

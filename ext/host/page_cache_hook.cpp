@@ -1,0 +1,186 @@
+// xInit to xShrink: thin calls into the pool, and the fork in the road for older caches.
+#include "ext/host/page_cache_hook.h"
+
+#include <algorithm>
+#include <atomic>
+#include <array>
+#include <cstddef>
+
+#include "allocators/base/lock.h"
+#include "allocators/manager/process_pool.h"
+#include "allocators/pool/page_cache.h"
+#include "ext/host/memory_limits.h"
+
+namespace sqlitemem::ext {
+namespace {
+
+// SQLite sees the beginning of a Frame.
+static_assert(offsetof(sqlite3_pcache_page, pBuf) == offsetof(Frame, data));
+static_assert(offsetof(sqlite3_pcache_page, pExtra) == offsetof(Frame, extra));
+
+constinit sqlite3_pcache_methods2 previous{};
+constinit std::atomic<bool> in_force{false};
+
+/// Handles that are not ours, in order of first use.
+struct LegacyHandles {
+  Lock lock;
+  std::vector<std::pair<sqlite3_pcache*, std::uint64_t>> all SQLITEMEM_GUARDED_BY(lock);
+  std::uint64_t next_id SQLITEMEM_GUARDED_BY(lock) = 1;
+};
+// Leaked on purpose: caches may close after static destructors have run.
+LegacyHandles& legacy() {
+  static auto* const handles = new LegacyHandles;
+  return *handles;
+}
+
+/// The handle used last by this thread, so that most calls on an old cache need no lock.
+[[gnu::tls_model("initial-exec")]] constinit thread_local sqlite3_pcache* last_legacy = nullptr;
+[[gnu::tls_model("initial-exec")]] constinit thread_local std::vector<std::uint64_t>* listener =
+    nullptr;
+
+void note_legacy(sqlite3_pcache* handle) noexcept {
+  if (handle == last_legacy) return;
+  last_legacy = handle;
+  try {
+    const LockGuard guard(legacy().lock);
+    auto& all = legacy().all;
+    const auto is_same = [handle](const auto& each) { return each.first == handle; };
+    if (std::none_of(all.begin(), all.end(), is_same)) all.emplace_back(handle, legacy().next_id++);
+  } catch (...) {  // No memory to remember it; it works all the same.
+  }
+}
+
+void forget_legacy(sqlite3_pcache* handle) noexcept {
+  const LockGuard guard(legacy().lock);
+  std::erase_if(legacy().all, [handle](const auto& each) { return each.first == handle; });
+  last_legacy = nullptr;
+}
+
+PageCache* ours(sqlite3_pcache* handle) noexcept {
+  if (process_pool().owns(handle)) [[likely]]
+    return reinterpret_cast<PageCache*>(handle);
+  return nullptr;
+}
+Frame* frame_of(sqlite3_pcache_page* page) noexcept { return reinterpret_cast<Frame*>(page); }
+sqlite3_pcache_page* page_of(Frame* frame) noexcept {
+  return reinterpret_cast<sqlite3_pcache_page*>(frame);
+}
+
+// The previous methods too: their mutex is made there, and SQLite takes scratch pages from them.
+int hook_init(void*) {
+  if (previous.xInit != nullptr) {
+    if (const int rc = previous.xInit(previous.pArg); rc != SQLITE_OK) return rc;
+  }
+  in_force.store(start_process_pool(pool_growth), std::memory_order_release);
+  return SQLITE_OK;
+}
+
+// The pool goes on: caches may be closed until the last instruction of the process.
+void hook_shutdown(void*) {
+  in_force.store(false, std::memory_order_release);
+  if (previous.xShutdown != nullptr) previous.xShutdown(previous.pArg);
+}
+
+sqlite3_pcache* hook_create(int page, int extra, int is_purgeable) {
+  if (in_force.load(std::memory_order_relaxed)) {
+    PageCache* cache = process_pool().create(static_cast<std::size_t>(page),
+                                             static_cast<std::size_t>(extra), is_purgeable != 0);
+    if (cache != nullptr) return reinterpret_cast<sqlite3_pcache*>(cache);
+  }
+  return previous.xCreate(page, extra, is_purgeable);
+}
+
+void hook_set_size(sqlite3_pcache* handle, int pages) {
+  if (PageCache* cache = ours(handle)) {
+    return cache->set_weight(static_cast<std::uint32_t>(std::max(0, pages)));
+  }
+  previous.xCachesize(handle, pages);
+}
+
+int hook_page_count(sqlite3_pcache* handle) {
+  if (PageCache* cache = ours(handle)) {
+    if (listener != nullptr) [[unlikely]]
+      listener->push_back(process_pool().id_of(*cache));
+    return static_cast<int>(cache->page_count());
+  }
+  if (listener != nullptr) listener->push_back(0);
+  return previous.xPagecount(handle);
+}
+
+sqlite3_pcache_page* hook_fetch(sqlite3_pcache* handle, unsigned key, int create_flag) {
+  if (PageCache* cache = ours(handle)) [[likely]]
+    return page_of(cache->fetch(key, static_cast<FetchMode>(create_flag)));
+  note_legacy(handle);
+  return previous.xFetch(handle, key, create_flag);
+}
+
+void hook_unpin(sqlite3_pcache* handle, sqlite3_pcache_page* page, int is_discarded) {
+  if (PageCache* cache = ours(handle)) [[likely]]
+    return cache->unpin(*frame_of(page), is_discarded != 0);
+  previous.xUnpin(handle, page, is_discarded);
+}
+
+void hook_rekey(sqlite3_pcache* handle, sqlite3_pcache_page* page, unsigned from, unsigned to) {
+  if (PageCache* cache = ours(handle)) return cache->rekey(*frame_of(page), to);
+  previous.xRekey(handle, page, from, to);
+}
+
+void hook_truncate(sqlite3_pcache* handle, unsigned first) {
+  if (PageCache* cache = ours(handle)) return cache->truncate(first);
+  previous.xTruncate(handle, first);
+}
+
+void hook_destroy(sqlite3_pcache* handle) {
+  if (PageCache* cache = ours(handle)) return process_pool().destroy(*cache);
+  forget_legacy(handle);
+  previous.xDestroy(handle);
+}
+
+void hook_shrink(sqlite3_pcache* handle) {
+  if (PageCache* cache = ours(handle)) return cache->shrink();
+  if (previous.xShrink != nullptr) previous.xShrink(handle);
+}
+
+constexpr sqlite3_pcache_methods2 methods = {
+    .iVersion = 1,
+    .pArg = nullptr,
+    .xInit = hook_init,
+    .xShutdown = hook_shutdown,
+    .xCreate = hook_create,
+    .xCachesize = hook_set_size,
+    .xPagecount = hook_page_count,
+    .xFetch = hook_fetch,
+    .xUnpin = hook_unpin,
+    .xRekey = hook_rekey,
+    .xTruncate = hook_truncate,
+    .xDestroy = hook_destroy,
+    .xShrink = hook_shrink,
+};
+
+}  // namespace
+
+const sqlite3_pcache_methods2& page_cache_methods() noexcept { return methods; }
+
+bool is_our_page_cache(const sqlite3_pcache_methods2& other) noexcept {
+  return other.xFetch == methods.xFetch && other.xCreate == methods.xCreate;
+}
+
+void set_previous_page_cache(const sqlite3_pcache_methods2& other) noexcept { previous = other; }
+const sqlite3_pcache_methods2& previous_page_cache() noexcept { return previous; }
+
+bool pool_is_ours() noexcept { return in_force.load(std::memory_order_acquire); }
+
+// Its owner cannot destroy it meanwhile: that takes the same lock first.
+std::vector<LegacyCache> legacy_caches() {
+  std::vector<LegacyCache> rows;
+  const LockGuard guard(legacy().lock);
+  for (const auto& [handle, id] : legacy().all) {
+    rows.push_back({id, static_cast<std::uint32_t>(previous.xPagecount(handle))});
+  }
+  return rows;
+}
+
+void begin_listening(std::vector<std::uint64_t>& ids) noexcept { listener = &ids; }
+void end_listening() noexcept { listener = nullptr; }
+
+}  // namespace sqlitemem::ext
