@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "allocators/base/lock.h"
+#include "allocators/manager/process_pool.h"
 
 namespace sqlitemem {
 namespace {
@@ -56,7 +57,10 @@ MemoryManager::StartResult start_process_heap() noexcept {
   const auto result = heap.start({});
   if (result == MemoryManager::StartResult::ok) {
     mark_started();
-    set_config_listener([]() noexcept { heap.apply_config(); });
+    set_config_listener([]() noexcept {
+      heap.apply_config();
+      apply_pool_config();
+    });
   }
   return result;
 }

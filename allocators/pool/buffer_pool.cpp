@@ -145,6 +145,8 @@ void BufferPool::count_frames(const PageCache& cache, KindIndex kind, std::int64
   (cache.is_purgeable_ ? used_bytes_ : unevictable_bytes_) += bytes;
   (cache.is_purgeable_ ? used_frames_ : unevictable_frames_) += static_cast<std::uint64_t>(by);
   live_bytes_.store(used_bytes_ + unevictable_bytes_, std::memory_order_relaxed);
+  peak_bytes_ = std::max(peak_bytes_, used_bytes_ + unevictable_bytes_);
+  peak_frames_ = std::max(peak_frames_, used_frames_ + unevictable_frames_);
 }
 
 /// A frame returns to the store.
@@ -155,6 +157,7 @@ void BufferPool::give_back(PageCache& cache, Frame& frame) noexcept {
 
 void BufferPool::return_spares(PageCache& cache) noexcept {
   while (cache.spares() != 0) give_back(cache, cache.pop_spare());
+  cache.batch_ = 1;
 }
 
 /// Out of the table already. Requires: tell_policy(cache) was called.

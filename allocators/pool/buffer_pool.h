@@ -48,6 +48,12 @@ struct PoolTotals {
   std::string_view policy;
 };
 
+/// Resident bytes by what they hold; the OS is asked.
+struct PoolResidentBytes {
+  std::uint64_t pages = 0;   ///< Frames: data and headers, used or not.
+  std::uint64_t tables = 0;  ///< The policy's and the store's records, and the caches themselves.
+};
+
 /// One page cache, for a table.
 struct CacheTotals {
   std::uint64_t id = 0;
@@ -65,6 +71,13 @@ struct PageInfo {
   std::uint32_t page_number = 0;
   Tier tier = Tier::none;
   bool is_pinned = false;
+  std::optional<std::uint8_t> references;  ///< Remembered uses, where the policy counts them.
+};
+
+/// What callers hold, as SQLite counts memory in use.
+struct PagesInUse {
+  std::uint64_t bytes = 0, frames = 0;
+  std::uint64_t peak_bytes = 0, peak_frames = 0;  ///< Since reset_peaks().
 };
 
 /// Pages for any number of page caches. Locks: `lock_` for the policy, the store and the list of
@@ -120,10 +133,12 @@ class BufferPool {
   [[nodiscard]] const std::atomic<std::uint64_t>& live_bytes() const noexcept {
     return live_bytes_;
   }
+  [[nodiscard]] PagesInUse pages_in_use() noexcept;
+  void reset_peaks() noexcept;
   [[nodiscard]] PoolTotals totals() noexcept;
   [[nodiscard]] std::vector<CacheTotals> caches();
   [[nodiscard]] std::vector<PageInfo> pages();
-  [[nodiscard]] std::uint64_t resident_bytes() noexcept;
+  [[nodiscard]] PoolResidentBytes resident() noexcept;
   void reset_statistics() noexcept;
   /// Requires that no owner is inside a cache, as in tests; else busy caches are passed over.
   [[nodiscard]] std::optional<Violation> find_violation() noexcept;
@@ -214,6 +229,8 @@ class BufferPool {
   std::uint64_t used_frames_ SQLITEMEM_GUARDED_BY(lock_) = 0;
   std::uint64_t unevictable_bytes_ SQLITEMEM_GUARDED_BY(lock_) = 0;
   std::uint64_t unevictable_frames_ SQLITEMEM_GUARDED_BY(lock_) = 0;
+  std::uint64_t peak_bytes_ SQLITEMEM_GUARDED_BY(lock_) = 0;
+  std::uint64_t peak_frames_ SQLITEMEM_GUARDED_BY(lock_) = 0;
   PoolTotals past_ SQLITEMEM_GUARDED_BY(lock_);  // Counters of caches that are gone; evictions.
 };
 

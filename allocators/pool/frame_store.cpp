@@ -202,11 +202,6 @@ std::uint64_t FrameStore::trim() noexcept {
   return before - held_bytes_;
 }
 
-std::uint64_t FrameStore::resident_bytes() const noexcept {
-  const auto committed = static_cast<std::size_t>(area_->frontier() - area_->begin());
-  return committed == 0 ? 0 : pages_->resident_bytes(area_->begin(), committed);
-}
-
 std::optional<Violation> FrameStore::find_violation() const noexcept {
   std::uint64_t in_use = 0, free = 0, free_bytes = 0, held = 0, idle = 0;
   for (std::uint32_t extent = 0; extent < opened_; ++extent) {

@@ -74,7 +74,6 @@ class FrameStore {
   /// Free frames whose memory is held for re-use.
   [[nodiscard]] std::uint64_t free_frames() const noexcept { return free_frames_; }
   [[nodiscard]] std::uint64_t free_bytes() const noexcept { return free_bytes_; }
-  [[nodiscard]] std::uint64_t resident_bytes() const noexcept;  ///< By asking the OS.
   [[nodiscard]] std::optional<Violation> find_violation() const noexcept;
 
  private:

@@ -14,11 +14,8 @@ void ProcessBarrier::start() noexcept {
 }
 
 void ProcessBarrier::impose() noexcept {
-  if (owners_must_fence_) {
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    return;
-  }
-  ::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+  // Where owners fence, the two exchanges order themselves.
+  if (!owners_must_fence_) ::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 }
 
 // The foreign thread holds the lock for the microseconds that a batch of evictions takes, or for a
@@ -27,8 +24,7 @@ void OwnerBiasedLock::wait_for_foreign() noexcept {
   do {
     busy_.store(0, std::memory_order_release);
     while (foreign_.load(std::memory_order_acquire) != 0) ::sched_yield();
-    busy_.store(1, std::memory_order_relaxed);
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    busy_.exchange(1, std::memory_order_seq_cst);
   } while (foreign_.load(std::memory_order_acquire) != 0);
 }
 

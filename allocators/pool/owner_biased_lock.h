@@ -32,21 +32,21 @@ class ProcessBarrier {
 class OwnerBiasedLock {
  public:
   void enter() noexcept {
-    busy_.store(1, std::memory_order_relaxed);
     if (ProcessBarrier::owners_must_fence()) [[unlikely]]
-      std::atomic_thread_fence(std::memory_order_seq_cst);
+      busy_.exchange(1, std::memory_order_seq_cst);
     else
-      std::atomic_signal_fence(std::memory_order_seq_cst);
-    if (foreign_.load(std::memory_order_acquire) != 0) [[unlikely]]
+      busy_.store(1, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (foreign_.load(std::memory_order_seq_cst) != 0) [[unlikely]]
       wait_for_foreign();
   }
   void leave() noexcept { busy_.store(0, std::memory_order_release); }
 
   /// Step 1 of a foreign entry. Then, once for any number of locks, ProcessBarrier::impose().
-  void announce() noexcept { foreign_.store(1, std::memory_order_relaxed); }
+  void announce() noexcept { foreign_.exchange(1, std::memory_order_seq_cst); }
   /// Step 2. false: the owner is inside; withdraw() and leave the data alone.
   [[nodiscard]] bool is_entered() const noexcept {
-    return busy_.load(std::memory_order_acquire) == 0;
+    return busy_.load(std::memory_order_seq_cst) == 0;
   }
   /// Ends a foreign entry, successful or not.
   void withdraw() noexcept { foreign_.store(0, std::memory_order_release); }

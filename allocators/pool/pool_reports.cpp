@@ -34,6 +34,20 @@ PoolTotals BufferPool::totals() noexcept {
   return totals;
 }
 
+PagesInUse BufferPool::pages_in_use() noexcept {
+  const LockGuard guard(lock_);
+  return {.bytes = used_bytes_ + unevictable_bytes_,
+          .frames = used_frames_ + unevictable_frames_,
+          .peak_bytes = peak_bytes_,
+          .peak_frames = peak_frames_};
+}
+
+void BufferPool::reset_peaks() noexcept {
+  const LockGuard guard(lock_);
+  peak_bytes_ = used_bytes_ + unevictable_bytes_;
+  peak_frames_ = used_frames_ + unevictable_frames_;
+}
+
 std::uint64_t BufferPool::evictable_frames() noexcept {
   const PoolTotals now = totals();
   const std::uint64_t busy = now.pinned_frames + now.spare_frames;
@@ -82,14 +96,20 @@ std::vector<PageInfo> BufferPool::pages() {
     rows.push_back({.cache_id = cache->id_,
                     .page_number = frame->page_number(),
                     .tier = tier == Tier::none && cache->is_purgeable_ ? Tier::warm : tier,
-                    .is_pinned = frame->is_pinned()});
+                    .is_pinned = frame->is_pinned(),
+                    .references = policy_.references(index)});
   }
   return rows;
 }
 
-std::uint64_t BufferPool::resident_bytes() noexcept {
+PoolResidentBytes BufferPool::resident() noexcept {
+  const auto of_area = [this](const Area& area) {
+    const auto bytes = static_cast<std::size_t>(area.frontier() - area.begin());
+    return bytes == 0 ? 0 : settings_.pages->resident_bytes(area.begin(), bytes);
+  };
   const LockGuard guard(lock_);
-  return store_.resident_bytes();
+  return {.pages = of_area(*settings_.extents),
+          .tables = of_area(*settings_.tables) + of_area(*settings_.slots)};
 }
 
 void BufferPool::reset_statistics() noexcept {

@@ -155,7 +155,9 @@ std::string create_table_sql() {
   std::string sql = "CREATE TABLE x(";
   std::string_view comma;
   const auto append = [&](std::string_view name, std::string_view type, std::string_view rest) {
-    sql.append(std::exchange(comma, ", ")).append(name).append(" ").append(type).append(rest);
+    // Quoted, because a name may be a keyword of SQL.
+    sql.append(std::exchange(comma, ", ")).append("\"").append(name).append("\" ");
+    sql.append(type).append(rest);
   };
   for (const Column<Row>& column : table<Row>.columns) {
     append(column.name, type_name(type_of(column)), is_nullable(column) ? "" : " NOT NULL");

@@ -5,7 +5,7 @@
 
 namespace sqlitemem::stats {
 
-HeapFigures read_heap(MemoryManager& heap) {
+HeapFigures read_heap(MemoryManager& heap, std::uint64_t pool_held_bytes) {
   HeapFigures figures;
   figures.classes = heap.size_classes();
   figures.runs = heap.runs();
@@ -27,7 +27,8 @@ HeapFigures read_heap(MemoryManager& heap) {
   // The limit counts all three together; what is left when the others are taken off is the slabs'.
   figures.slab_held_bytes = std::max(
       figures.slab_live_bytes, at_least_zero(figures.totals.held_bytes,
-                                             figures.run_held_bytes + figures.large.mapped_bytes));
+                                             figures.run_held_bytes + figures.large.mapped_bytes +
+                                                 pool_held_bytes));
   return figures;
 }
 

@@ -23,6 +23,7 @@ struct HeapFigures {
   std::uint64_t slab_requested_bytes = 0, slab_given_bytes = 0;  ///< Over all counted allocations.
 };
 
-HeapFigures read_heap(MemoryManager& heap);
+/// `pool_held_bytes`: what the buffer pool holds of the heap's budget.
+HeapFigures read_heap(MemoryManager& heap, std::uint64_t pool_held_bytes);
 
 }  // namespace sqlitemem::stats

@@ -41,6 +41,15 @@ Bytes wanted_before_rounding(const HeapFigures& figures) {
   return static_cast<std::uint64_t>(live * std::min(*requested, 1.0));
 }
 
+FragmentationStatsRow compare_pool(Sources& sources) {
+  const PoolReading* pool = sources.reading().pool();
+  if (pool == nullptr) return compare("buffer_pool", {}, {}, {}, sources.pool_note());
+  const PoolTotals& totals = pool->totals;
+  return compare("buffer_pool", totals.used_bytes + totals.unevictable_bytes, totals.held_bytes,
+                 totals.free_bytes, "Pages with their headers against memory held for frames.",
+                 totals.free_bytes);
+}
+
 FragmentationStatsRow compare_c_library(const CLibraryMemory& memory) {
   return compare("c_library", memory.used_bytes, memory.held_bytes, memory.reclaimable_bytes,
                  memory.held_bytes
@@ -119,6 +128,7 @@ std::vector<FragmentationStatsRow> FragmentationStatsRow::snapshot(Sources& sour
          {"rounding", "slabs", "page_runs", "large_objects", "heap", "resident"}) {
       rows.push_back(compare(component, {}, {}, {}, sources.heap_note()));
     }
+    rows.push_back(compare_pool(sources));
     rows.push_back(compare_c_library(memory.c_library));
     return rows;
   }
@@ -144,6 +154,7 @@ std::vector<FragmentationStatsRow> FragmentationStatsRow::snapshot(Sources& sour
   rows.push_back(compare("resident", live, resident.slabs + resident.runs + resident.large, {},
                          "Live bytes against the heap's resident pages, bookkeeping excluded.",
                          kept_resident));
+  rows.push_back(compare_pool(sources));
   rows.push_back(compare_c_library(memory.c_library));
   return rows;
 }

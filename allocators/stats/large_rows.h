@@ -110,7 +110,7 @@ struct FragmentationStatsRow {
         "add them. In observing mode only the C library's heap can be judged.", {
         {"component", &R::component, Role::label, "",
          "rounding (block sizes), slabs, page_runs, large_objects, heap (all of these), resident "
-         "(the heap's pages in memory), c_library."},
+         "(the heap's pages in memory), buffer_pool, c_library."},
         {"wanted_bytes", &R::wanted_bytes, Role::gauge, "bytes", "What is in use."},
         {"held_bytes", &R::held_bytes, Role::gauge, "bytes", "What is held for it."},
         {"kept_free_bytes", &R::kept_free_bytes, Role::gauge, "bytes",

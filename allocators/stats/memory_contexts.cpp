@@ -66,6 +66,16 @@ void add_heap(Tree& tree, const HeapFigures& figures) {
   tree.add(root, "bookkeeping", {}, totals.metadata_bytes, {});
 }
 
+void add_pool(Tree& tree, const PoolReading& pool) {
+  const PoolTotals& totals = pool.totals;
+  const std::uint64_t used = totals.used_bytes + totals.unevictable_bytes;
+  const auto root = tree.add({}, "buffer pool", {}, std::max(used, totals.held_bytes), used);
+  for (const CacheTotals& cache : pool.caches) {
+    const std::uint64_t bytes = cache.frames * cache.frame_bytes;
+    tree.add(root, "page cache", std::to_string(cache.id), bytes, bytes);
+  }
+}
+
 void add_connections(Tree& tree, const std::vector<ConnectionMemoryRow>& connections) {
   Bytes sum;
   for (const ConnectionMemoryRow& connection : connections) {
@@ -90,6 +100,7 @@ std::vector<MemoryContextsRow> MemoryContextsRow::snapshot(Sources& sources, Arg
   Tree tree;
   Reading& reading = sources.reading();
   if (const HeapReading* heap = reading.heap()) add_heap(tree, heap->figures);
+  if (const PoolReading* pool = reading.pool()) add_pool(tree, *pool);
   add_connections(tree, reading.connections());
   return tree.finish();
 }

@@ -56,6 +56,10 @@ struct ResidentParts {
   std::string heap_note;
   std::uint64_t slabs = 0, runs = 0, large = 0, metadata = 0;  ///< Resident.
   std::uint64_t slab_live = 0, run_live = 0, large_live = 0;   ///< Live, resident or not.
+  bool pool_is_known = false;
+  std::string pool_note;
+  std::uint64_t pool_pages = 0, pool_tables = 0;  ///< Resident.
+  std::uint64_t pool_live = 0;                    ///< Handed to page caches, resident or not.
   std::optional<std::uint64_t> files, shared, c_library;
 };
 /// The rows of category rss. Their sum is `resident_bytes`, whatever the parts say.

@@ -84,6 +84,13 @@ void append_resident(std::vector<MemoryStatsRow>& rows, Sources& sources,
     parts.run_live = figures->run_live_bytes;
     parts.large_live = figures->large.live_bytes;
   }
+  parts.pool_note = sources.pool_note();
+  if (const PoolReading* pool = sources.reading().pool()) {
+    parts.pool_is_known = true;
+    parts.pool_pages = resident.pool.pages;
+    parts.pool_tables = resident.pool.tables;
+    parts.pool_live = pool->totals.used_bytes + pool->totals.unevictable_bytes;
+  }
   std::ranges::move(tile_resident_set(parts), std::back_inserter(rows));
 }
 
@@ -107,7 +114,7 @@ void append_allocator(std::vector<MemoryStatsRow>& rows, const HeapFigures* figu
   add(
       "held", [](const HeapTotals& t) { return Bytes{t.held_bytes}; },
       [](const HeapTotals& t) { return Bytes{t.peak_held_bytes}; },
-      "Taken from the operating system; what memory_limit limits.");
+      "Taken from the operating system, the buffer pool's pages included; what memory_limit limits.");
   add(
       "bookkeeping_mapped", [](const HeapTotals& t) { return Bytes{t.metadata_bytes}; }, none,
       "Our own records, apart from the data.");
@@ -126,6 +133,22 @@ void append_allocator(std::vector<MemoryStatsRow>& rows, const HeapFigures* figu
 constexpr const char* outside_note =
     "Blocks that SQLite holds from its previous allocator: older than the take-over, or lent when "
     "our region was full. Not in the rows above; live and outside together are what SQLite uses.";
+
+void append_pool(std::vector<MemoryStatsRow>& rows, const PoolReading* pool,
+                 const std::string& note) {
+  const auto add = [&](std::string_view component, std::uint64_t PoolTotals::*member,
+                       std::string_view words) {
+    const Bytes bytes = pool != nullptr ? Bytes{pool->totals.*member} : Bytes{};
+    rows.push_back(make_row(component, "buffer_pool", "allocator", bytes, std::nullopt,
+                            pool != nullptr ? words : std::string_view(note)));
+  };
+  add("pool_budget", &PoolTotals::budget_bytes, "Option buffer_pool_size, or what it stands for.");
+  add("pool_evictable", &PoolTotals::used_bytes, "Pages of database files, within the budget.");
+  add("pool_unevictable", &PoolTotals::unevictable_bytes,
+      "Pages of in-memory databases, outside the budget.");
+  add("pool_held", &PoolTotals::held_bytes,
+      "Taken from the operating system; part of what memory_limit limits.");
+}
 
 void append_library(std::vector<MemoryStatsRow>& rows, const LibraryFigures& library) {
   const auto add = [&](std::string_view component, Bytes bytes, Bytes peak, std::string_view note) {
@@ -222,6 +245,15 @@ std::vector<MemoryStatsRow> tile_resident_set(const ResidentParts& parts) {
   add_pair("large_live", "large_free", parts.large, parts.large_live,
            "Resident free regions, kept for re-use until purge_delay has passed.");
   add_heap("bookkeeping", parts.metadata, "Our own records.");
+  const auto add_pool = [&](std::string_view component, std::uint64_t bytes, const char* note) {
+    tiling.add(component, "allocator", parts.pool_is_known ? Bytes{bytes} : Bytes{},
+               parts.pool_is_known ? note : parts.pool_note);
+  };
+  const std::uint64_t pool_live = std::min(parts.pool_pages, parts.pool_live);
+  add_pool("pool_used", pool_live, "Pages of databases, as far as they are resident.");
+  add_pool("pool_free", parts.pool_pages - pool_live,
+           "Resident frames without a page, kept for re-use; headers.");
+  add_pool("pool_bookkeeping", parts.pool_tables, "The eviction policy's and the caches' records.");
   tiling.add("mapped_files", "process", parts.files,
              parts.files ? "RssFile: program code, libraries, memory-mapped databases."
                          : "This kernel does not say.");
@@ -243,6 +275,7 @@ std::vector<MemoryStatsRow> MemoryStatsRow::snapshot(Sources& sources, Arguments
   append_allocator(rows, known, sources.heap_note());
   rows.push_back(make_row("outside", "allocator", "allocator", reading.library().outside_bytes,
                           std::nullopt, known != nullptr ? outside_note : sources.heap_note()));
+  append_pool(rows, reading.pool(), sources.pool_note());
   append_library(rows, reading.library());
   append_connections(rows, reading.connections(), sources.connections_note());
   append_system(rows, resident.process, resident.group);

@@ -38,7 +38,9 @@ const HeapReading* Reading::heap() {
   if (!is_heap_read_) {
     if (MemoryManager* heap = sources_.heap()) {
       HeapReading reading;
-      reading.figures = read_heap(*heap);
+      // The limit counts the pool's pages, too; the heap's own share is the rest.
+      BufferPool* pool = sources_.pool();
+      reading.figures = read_heap(*heap, pool == nullptr ? 0 : pool->totals().held_bytes);
       reading.large_objects = heap->large_objects();
       reading.taken_at_ns = coarse_now_ns();
       heap_ = std::move(reading);
@@ -46,6 +48,23 @@ const HeapReading* Reading::heap() {
     is_heap_read_ = true;
   }
   return heap_ ? &*heap_ : nullptr;
+}
+
+const PoolReading* Reading::pool() {
+  if (!is_pool_read_) {
+    if (BufferPool* pool = sources_.pool()) {
+      PoolReading reading;
+      // Asking the connections first: it may be what tells whose a cache is.
+      reading.owners = sources_.cache_owners();
+      reading.caches = pool->caches();
+      reading.totals = pool->totals();
+      reading.legacy = sources_.legacy_caches();
+      reading.taken_at_ns = coarse_now_ns();
+      pool_ = std::move(reading);
+    }
+    is_pool_read_ = true;
+  }
+  return pool_ ? &*pool_ : nullptr;
 }
 
 const std::vector<RequestPattern>& Reading::request_patterns() {
@@ -71,6 +90,7 @@ const ResidentReading& Reading::resident() {
     ResidentReading reading;
     reading.process = read_process_memory(sources_.file_root());
     if (MemoryManager* heap = sources_.heap()) reading.heap = heap->resident();
+    if (BufferPool* pool = sources_.pool()) reading.pool = pool->resident();
     reading.c_library = read_c_library_memory();
     reading.group = read_cgroup_memory(sources_.file_root());
     resident_ = std::move(reading);

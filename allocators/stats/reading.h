@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "allocators/pool/buffer_pool.h"
 #include "allocators/stats/connection_rows.h"
 #include "allocators/stats/heap_figures.h"
 #include "allocators/stats/library_figures.h"
@@ -21,6 +22,26 @@ struct HeapReading {
   std::uint64_t taken_at_ns = 0;  ///< The clock of LargeObjectInfo::allocated_at_ns.
 };
 
+/// Whose a page cache is, as far as a connection could be asked.
+struct CacheOwner {
+  std::uint64_t cache_id = 0, connection_id = 0;
+  std::optional<std::string> schema_name, database_file;
+};
+
+/// A page cache that SQLite made before the pool took over.
+struct LegacyCacheFigures {
+  std::uint64_t id = 0, frames = 0;
+};
+
+/// What belongs to the buffer pool, read in one go.
+struct PoolReading {
+  PoolTotals totals;
+  std::vector<CacheTotals> caches;
+  std::vector<CacheOwner> owners;
+  std::vector<LegacyCacheFigures> legacy;
+  std::uint64_t taken_at_ns = 0;  ///< The clock of CacheTotals::used_at_ns.
+};
+
 /// What the C library's malloc says of itself; nullopt: it is not in use, or does not say.
 struct CLibraryMemory {
   std::optional<std::uint64_t> used_bytes, held_bytes, reclaimable_bytes;
@@ -32,6 +53,7 @@ struct ResidentReading {
   ProcessMemory process;
   CgroupMemory group;
   ResidentBytes heap;  ///< All 0 without a heap.
+  PoolResidentBytes pool;  ///< All 0 without a pool.
   CLibraryMemory c_library;
 };
 
@@ -43,6 +65,8 @@ class Reading {
 
   /// nullptr: SQLite's memory does not come from our heap.
   const HeapReading* heap();
+  /// nullptr: SQLite's pages do not come from our pool.
+  const PoolReading* pool();
   const std::vector<RequestPattern>& request_patterns();  ///< Empty without a heap.
   const std::vector<ConnectionMemoryRow>& connections();
   const LibraryFigures& library();
@@ -52,6 +76,8 @@ class Reading {
   Sources& sources_;
   bool is_heap_read_ = false;
   std::optional<HeapReading> heap_;
+  bool is_pool_read_ = false;
+  std::optional<PoolReading> pool_;
   std::optional<std::vector<RequestPattern>> request_patterns_;
   std::optional<std::vector<ConnectionMemoryRow>> connections_;
   std::optional<LibraryFigures> library_;

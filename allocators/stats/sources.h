@@ -25,6 +25,12 @@ class Sources {
   virtual MemoryManager* heap() = 0;
   /// Why heap() is nullptr, for `note` columns.
   virtual std::string heap_note() = 0;
+  /// nullptr: the library keeps its pages elsewhere.
+  virtual BufferPool* pool() { return nullptr; }
+  /// Why pool() is nullptr.
+  virtual std::string pool_note() { return heap_note(); }
+  virtual std::vector<CacheOwner> cache_owners() { return {}; }
+  virtual std::vector<LegacyCacheFigures> legacy_caches() { return {}; }
   virtual std::vector<ConnectionMemoryRow> connections() = 0;
   /// Which connections may be missing from connections(); empty if none is.
   virtual std::string connections_note() { return {}; }

@@ -11,6 +11,7 @@
 #include "allocators/stats/large_rows.h"
 #include "allocators/stats/memory_rows.h"
 #include "allocators/stats/metrics.h"
+#include "allocators/stats/pool_rows.h"
 #include "allocators/stats/slab_rows.h"
 #include "allocators/stats/snapshots.h"
 
@@ -41,8 +42,9 @@ struct MemoryMetricsRow {
 
 using AllTables = std::tuple<MemoryStatsRow, MemoryContextsRow, ConnectionMemoryRow, HeapStatsRow,
                              SlabAllocatorStatsRow, AllocationPatternsRow, LargeObjectStatsRow,
-                             LargeObjectsRow, FragmentationStatsRow, MemorySnapshotsRow,
-                             MemoryDiffRow, MemoryConfigRow, MemoryMetricsRow>;
+                             LargeObjectsRow, FragmentationStatsRow, BufferPoolStatsRow,
+                             BufferPoolCachesRow, BufferPoolPagesRow, MemorySnapshotsRow, MemoryDiffRow,
+                             MemoryConfigRow, MemoryMetricsRow>;
 
 /// Calls `use(std::type_identity<Row>{})` for each table, in order.
 template <class Use>

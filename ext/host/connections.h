@@ -10,6 +10,13 @@
 
 namespace sqlitemem::ext {
 
+/// One page cache of the buffer pool that a connection was seen to use.
+struct CacheIdentity {
+  std::uint64_t cache_id = 0;
+  std::optional<std::string> schema_name;    ///< nullopt: before SQLite 3.39, or ambiguous.
+  std::optional<std::string> database_file;  ///< nullopt: in memory, temporary or not known.
+};
+
 /// What one connection was seen to use. Values of a busy connection are those of the last reading
 /// (`is_stale`).
 struct ConnectionSnapshot {
@@ -24,6 +31,7 @@ struct ConnectionSnapshot {
   std::optional<std::uint64_t> cache_share_bytes;
   std::optional<std::uint64_t> cache_hits, cache_misses, cache_writes, cache_spills;
   std::optional<std::uint64_t> open_statements, busy_statements;
+  std::vector<CacheIdentity> caches;  ///< Those that are the pool's.
   bool is_stale = false;  ///< Could not be read in full just now; the rest is the last reading's.
 };
 

@@ -7,6 +7,7 @@
 
 #include "allocators/base/lock.h"
 #include "allocators/manager/process_heap.h"
+#include "allocators/manager/process_pool.h"
 #include "ext/host/connections.h"
 #include "ext/host/core.h"
 #include "ext/host/heap_hook.h"
@@ -35,16 +36,20 @@ struct Readings {
 };
 constinit Readings readings;
 
-/// What the heap says now. Blocks that the previous allocator lent us count: SQLite has them.
+/// What the heap and the pool say now; each keeps a peak of its own, so the sum may be above the
+/// true one. Blocks that the previous allocator lent us count: SQLite has them.
 std::array<Counter, counters> read_heap() noexcept {
   const HeapTotals totals = process_heap().totals();
   const LentBlocks lent = lent_blocks();
+  const PagesInUse pages = process_pool().pages_in_use();
   std::array<Counter, counters> values;
-  values[used] = {static_cast<sqlite3_int64>(totals.live_bytes) + lent.bytes,
-                  static_cast<sqlite3_int64>(totals.peak_live_bytes) + lent.bytes};
+  values[used] = {
+      static_cast<sqlite3_int64>(totals.live_bytes + pages.bytes) + lent.bytes,
+      static_cast<sqlite3_int64>(totals.peak_live_bytes + pages.peak_bytes) + lent.bytes};
   values[largest] = {0, static_cast<sqlite3_int64>(totals.largest_request_bytes)};
-  values[blocks] = {static_cast<sqlite3_int64>(totals.live_objects) + lent.objects,
-                    static_cast<sqlite3_int64>(totals.peak_live_objects) + lent.objects};
+  values[blocks] = {
+      static_cast<sqlite3_int64>(totals.live_objects + pages.frames) + lent.objects,
+      static_cast<sqlite3_int64>(totals.peak_live_objects + pages.peak_frames) + lent.objects};
   return values;
 }
 
@@ -57,6 +62,7 @@ Counter read(CounterIndex index, bool is_reset) noexcept {
     readings.carried[i] = i == index ? 0 : std::max(readings.carried[i], values[i].highest);
   }
   process_heap().reset_peaks();
+  process_pool().reset_peaks();
   return answer;
 }
 

@@ -8,11 +8,13 @@
 
 #include "allocators/base/words.h"
 #include "allocators/manager/process_heap.h"
+#include "allocators/manager/process_pool.h"
 #include "allocators/stats/reset_clock.h"
 #include "allocators/stats/snapshots.h"
 #include "allocators/stats/tables.h"
 #include "ext/host/connections.h"
 #include "ext/host/mode.h"
+#include "ext/host/page_cache_hook.h"
 #include "ext/sql/config_writer.h"
 #include "ext/sql/guarded.h"
 #include "ext/sql/live_sources.h"
@@ -72,7 +74,8 @@ std::int64_t collection_level(int count, sqlite3_value** arguments) {
 /// never touched, are given up by a collection as well, and free nothing.
 std::uint64_t resident_heap_bytes() {
   const ResidentBytes resident = process_heap().resident();
-  return resident.slabs + resident.runs + resident.large;
+  const std::uint64_t pages = pool_is_ours() ? process_pool().resident().pages : 0;
+  return resident.slabs + resident.runs + resident.large + pages;
 }
 
 /// The C library keeps what is freed in the middle of its heap: older blocks of SQLite, and all of
@@ -104,6 +107,13 @@ std::optional<std::uint64_t> collect(sqlite3* db, std::int64_t level) {
   return released;
 }
 
+/// The pool, or a refusal that says which mode has one.
+BufferPool& our_pool(sqlite3* db) {
+  if (pool_is_ours()) return process_pool();
+  throw stats::Refusal("needs the buffer pool, which this process does not have: " +
+                       LiveSources(db).pool_note());
+}
+
 std::string describe(const Violation& broken) {
   std::string text = fmt::format("broken rule: {} (expected {}, actual {}", broken.rule,
                                  broken.expected, broken.actual);
@@ -132,6 +142,20 @@ void force_garbage_collection(sqlite3_context* context, int count, sqlite3_value
   });
 }
 
+void buffer_pool_evict(sqlite3_context* context, int count, sqlite3_value** arguments) {
+  answer(context, "buffer_pool_evict", [&] {
+    BufferPool& pool = our_pool(sqlite3_context_db_handle(context));
+    std::int64_t percent = 100;
+    if (count > 0 && sqlite3_value_type(arguments[0]) != SQLITE_NULL) {
+      const auto given = integer_of(arguments[0]);
+      if (!given || *given < 0 || *given > 100)
+        throw stats::Refusal("percent must be 0 to 100, of the pages that can be evicted");
+      percent = *given;
+    }
+    return pool.evict((pool.evictable_frames() * static_cast<std::uint64_t>(percent) + 99) / 100);
+  });
+}
+
 void coalesce_all(sqlite3_context* context, int, sqlite3_value**) {
   answer(context, "coalesce_all", [] {
     our_heap();
@@ -153,6 +177,7 @@ void memory_snapshot(sqlite3_context* context, int count, sqlite3_value** argume
 void reset_memory_stats(sqlite3_context* context, int, sqlite3_value**) {
   answer(context, "reset_memory_stats", [] {
     our_heap().reset_statistics();
+    if (pool_is_ours()) process_pool().reset_statistics();
     stats::note_statistics_reset(std::time(nullptr));
     return std::int64_t{1};
   });
@@ -161,7 +186,8 @@ void reset_memory_stats(sqlite3_context* context, int, sqlite3_value**) {
 void memory_heap_check(sqlite3_context* context, int, sqlite3_value**) {
   answer(context, "memory_heap_check", []() -> std::string {
     our_heap();  // Or a refusal.
-    const auto broken = heap_find_violation();
+    auto broken = heap_find_violation();
+    if (!broken && pool_is_ours()) broken = process_pool().find_violation();
     return broken ? describe(*broken) : "ok";
   });
 }

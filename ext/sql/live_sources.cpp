@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "allocators/config.h"
 #include "allocators/manager/process_heap.h"
+#include "allocators/manager/process_pool.h"
 #include "ext/host/connections.h"
 #include "ext/host/heap_hook.h"
 #include "ext/host/mode.h"
+#include "ext/host/page_cache_hook.h"
 SQLITE_EXTENSION_INIT3
 
 namespace sqlitemem::ext {
@@ -54,6 +57,34 @@ MemoryManager* LiveSources::heap() { return heap_is_ours() ? &process_heap() : n
 std::string LiveSources::heap_note() {
   if (heap_is_ours()) return {};
   return "Not our heap. " + mode_report().reason;
+}
+
+BufferPool* LiveSources::pool() { return pool_is_ours() ? &process_pool() : nullptr; }
+
+std::string LiveSources::pool_note() {
+  if (!heap_is_ours()) return heap_note();
+  if (option(&Config::buffer_pool) == 0) return "The option buffer_pool is off.";
+  return "SQLite keeps the page cache that the program gave it, or the pool's address space could "
+         "not be reserved.";
+}
+
+std::vector<stats::CacheOwner> LiveSources::cache_owners() {
+  std::vector<stats::CacheOwner> owners;
+  for (ConnectionSnapshot& connection : snapshot_connections(db_)) {
+    for (CacheIdentity& cache : connection.caches) {
+      owners.push_back({.cache_id = cache.cache_id,
+                        .connection_id = connection.connection_id,
+                        .schema_name = std::move(cache.schema_name),
+                        .database_file = std::move(cache.database_file)});
+    }
+  }
+  return owners;
+}
+
+std::vector<stats::LegacyCacheFigures> LiveSources::legacy_caches() {
+  std::vector<stats::LegacyCacheFigures> caches;
+  for (const LegacyCache& cache : ext::legacy_caches()) caches.push_back({cache.id, cache.frames});
+  return caches;
 }
 
 std::vector<stats::ConnectionMemoryRow> LiveSources::connections() {

@@ -15,6 +15,10 @@ class LiveSources : public stats::Sources {
 
   MemoryManager* heap() override;
   std::string heap_note() override;
+  BufferPool* pool() override;
+  std::string pool_note() override;
+  std::vector<stats::CacheOwner> cache_owners() override;
+  std::vector<stats::LegacyCacheFigures> legacy_caches() override;
   std::vector<stats::ConnectionMemoryRow> connections() override;
   std::string connections_note() override;
   stats::LibraryFigures library() override;

@@ -102,6 +102,15 @@ class PolicySet {
   [[nodiscard]] Tier tier(FrameIndex frame) const noexcept {
     return visit([frame](const auto& policy) { return policy.tier(frame); });
   }
+  /// Uses that a policy with marks remembers; nullopt without.
+  [[nodiscard]] std::optional<std::uint8_t> references(FrameIndex frame) const noexcept {
+    return visit([frame](const auto& policy) -> std::optional<std::uint8_t> {
+      if constexpr (requires { policy.marks(frame); })
+        return policy.marks(frame);
+      else
+        return std::nullopt;
+    });
+  }
   [[nodiscard]] TierCounts counts() const noexcept {
     return visit([](const auto& policy) { return policy.counts(); });
   }
