@@ -116,7 +116,7 @@ TEST_CASE("stats: memory_stats closes on the real process", "[stats]") {
   CHECK(bytes("live") == process_heap().totals().live_bytes);
   CHECK(bytes("mapped_files") > 0);
   CHECK(rows_of<MemoryStatsRow>(sources, {std::string("large_live")}).size() == 1);
-  CHECK(rows_of<MemoryStatsRow>(sources, {std::string("rss")}).size() == 11);
+  CHECK(rows_of<MemoryStatsRow>(sources, {std::string("rss")}).size() == 14);
   CHECK_THROWS_AS(rows_of<MemoryStatsRow>(sources, {std::string("no such thing")}), Refusal);
 }
 

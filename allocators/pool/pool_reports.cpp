@@ -34,12 +34,19 @@ PoolTotals BufferPool::totals() noexcept {
   return totals;
 }
 
+/// Spare frames are ours, not the callers'.
 PagesInUse BufferPool::pages_in_use() noexcept {
   const LockGuard guard(lock_);
-  return {.bytes = used_bytes_ + unevictable_bytes_,
-          .frames = used_frames_ + unevictable_frames_,
-          .peak_bytes = peak_bytes_,
-          .peak_frames = peak_frames_};
+  PagesInUse pages{.bytes = used_bytes_ + unevictable_bytes_,
+                   .frames = used_frames_ + unevictable_frames_,
+                   .peak_bytes = peak_bytes_,
+                   .peak_frames = peak_frames_};
+  for (const PageCache* cache = open_; cache != nullptr; cache = cache->next_) {
+    const std::uint64_t spares = cache->spares();
+    pages.frames -= spares;
+    pages.bytes -= spares * store_.kind(cache->kind_).frame_bytes();
+  }
+  return pages;
 }
 
 void BufferPool::reset_peaks() noexcept {

@@ -13,7 +13,7 @@
 
 #include "allocators/base/lock.h"
 #include "ext/host/attach.h"
-#include "ext/host/page_cache_hook.h"
+#include "ext/host/cache_identity.h"
 SQLITE_EXTENSION_INIT3
 
 namespace sqlitemem::ext {
@@ -151,41 +151,6 @@ const void* main_cache_of(sqlite3* db) {
 /// statement that is asking, which would then wait for itself for ever.
 enum class MayWait : bool { no, yes };
 
-std::optional<std::string> file_of(sqlite3* db, const char* schema) {
-  const char* file = sqlite3_db_filename(db, schema);
-  if (file == nullptr || *file == '\0') return std::nullopt;
-  return file;
-}
-
-/// sqlite3_db_name() is there, so that schemas can be listed without running SQL.
-bool can_list_schemas() { return sqlite3_libversion_number() >= 3039000; }
-
-/// Which schemas the caches belong to that were asked one after another: all of them in order, or
-/// all but temp, which has no cache until it is used.
-std::vector<CacheIdentity> identify(sqlite3* db, const std::vector<std::uint64_t>& asked) {
-  constexpr int temp = 1;
-  std::vector<const char*> schemas;
-  for (int i = 0; can_list_schemas(); ++i) {
-    const char* name = sqlite3_db_name(db, i);
-    if (name == nullptr) break;
-    schemas.push_back(name);
-  }
-  if (asked.size() + 1 == schemas.size()) schemas.erase(schemas.begin() + temp);
-  if (asked.size() != schemas.size()) schemas.clear();
-  if (schemas.empty() && !asked.empty()) schemas.push_back("main");  // Always the first.
-  std::vector<CacheIdentity> caches;
-  for (std::size_t i = 0; i < asked.size(); ++i) {
-    if (asked[i] == 0) continue;  // Not the pool's.
-    CacheIdentity identity{.cache_id = asked[i], .schema_name = {}, .database_file = {}};
-    if (i < schemas.size()) {
-      identity.schema_name = schemas[i];
-      identity.database_file = file_of(db, schemas[i]);
-    }
-    caches.push_back(std::move(identity));
-  }
-  return caches;
-}
-
 /// Requires: nobody else is inside `db`, or we are.
 void read_values(sqlite3* db, MayWait may_wait, ConnectionSnapshot& values) {
   const char* file = sqlite3_db_filename(db, "main");
@@ -194,10 +159,8 @@ void read_values(sqlite3* db, MayWait may_wait, ConnectionSnapshot& values) {
   values.txn_state.reset();
   if (const char* state = txn_state_name(sqlite3_txn_state(db, nullptr))) values.txn_state = state;
   if (may_wait == MayWait::yes) {
-    const auto asked = caches_asked_during([&] {
-      values.cache_used_bytes = status_of(db, SQLITE_DBSTATUS_CACHE_USED);
-    });
-    values.caches = identify(db, asked);
+    values.caches = identify_caches(
+        db, [&] { values.cache_used_bytes = status_of(db, SQLITE_DBSTATUS_CACHE_USED); });
     values.cache_share_bytes = status_of(db, SQLITE_DBSTATUS_CACHE_USED_SHARED);
     values.schema_used_bytes = status_of(db, SQLITE_DBSTATUS_SCHEMA_USED);
   }

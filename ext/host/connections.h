@@ -8,14 +8,9 @@
 #include <string>
 #include <vector>
 
-namespace sqlitemem::ext {
+#include "ext/host/cache_identity.h"
 
-/// One page cache of the buffer pool that a connection was seen to use.
-struct CacheIdentity {
-  std::uint64_t cache_id = 0;
-  std::optional<std::string> schema_name;    ///< nullopt: before SQLite 3.39, or ambiguous.
-  std::optional<std::string> database_file;  ///< nullopt: in memory, temporary or not known.
-};
+namespace sqlitemem::ext {
 
 /// What one connection was seen to use. Values of a busy connection are those of the last reading
 /// (`is_stale`).
