@@ -124,7 +124,9 @@ class BufferPool {
   /// Evicts up to `frames` unpinned pages, coldest first, and returns their memory to the operating
   /// system; bytes that the pool holds less. Pages of connections that are busy stay.
   std::uint64_t evict(std::uint64_t frames) noexcept;
-  /// The same for memory that another part of the process needs now.
+  /// Returns the memory of frames without a page to the operating system; bytes.
+  std::uint64_t trim() noexcept;
+  /// Evicts, too, for memory that another part of the process needs now.
   std::uint64_t release_bytes(std::uint64_t bytes) noexcept;
   /// Unpinned pages of evictable caches: what `evict()` counts.
   [[nodiscard]] std::uint64_t evictable_frames() noexcept;

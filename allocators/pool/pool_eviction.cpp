@@ -176,11 +176,17 @@ std::uint64_t BufferPool::evict(std::uint64_t frames) noexcept {
   return before - store_.held_bytes();
 }
 
+std::uint64_t BufferPool::trim() noexcept {
+  const LockGuard guard(lock_);
+  drain_idle_caches(nullptr);
+  return store_.trim();
+}
+
 std::uint64_t BufferPool::release_bytes(std::uint64_t bytes) noexcept {
   std::uint64_t mean = page_bytes;
+  if (const std::uint64_t released = trim(); released >= bytes) return released;
   {
     const LockGuard guard(lock_);
-    if (const std::uint64_t released = store_.trim(); released >= bytes) return released;
     if (used_frames_ != 0) mean = used_bytes_ / used_frames_;
   }
   return evict(bytes / mean + 1);

@@ -101,6 +101,7 @@ std::optional<std::uint64_t> collect(sqlite3* db, std::int64_t level) {
   std::optional<std::uint64_t> released = release_caches(db);
   if (heap_is_ours() && level >= 2) {
     heap_collect();
+    if (pool_is_ours()) process_pool().trim();
     released = at_least_zero(before, resident_heap_bytes());
   }
   if (level >= 3) trim_c_library();
