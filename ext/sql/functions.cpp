@@ -58,7 +58,8 @@ MemoryManager& our_heap() {
 std::optional<std::uint64_t> library_bytes(sqlite3* db) {
   const stats::LibraryFigures library = LiveSources(db).library();
   if (!heap_is_ours()) return library.memory_used;
-  return process_heap().totals().live_bytes + library.outside_bytes.value_or(0);
+  const std::uint64_t pages = pool_is_ours() ? process_pool().pages_in_use().bytes : 0;
+  return process_heap().totals().live_bytes + pages + library.outside_bytes.value_or(0);
 }
 
 std::int64_t collection_level(int count, sqlite3_value** arguments) {
