@@ -86,8 +86,7 @@ inline constexpr auto exchange_every = std::to_array<std::string_view>({"exchang
 inline constexpr auto fits =
     std::to_array<std::string_view>({"best_fit", "first_fit", "worst_fit"});
 /// In the order of AnyPolicy (allocators/pool/policy/policies.h), which checks it.
-inline constexpr auto policies =
-    std::to_array<std::string_view>({"s3fifo", "lru", "2q", "arc"});
+inline constexpr auto policies = std::to_array<std::string_view>({"s3fifo", "lru", "2q", "arc"});
 inline constexpr std::int64_t eib = std::int64_t{1} << 60;
 }  // namespace config_detail
 

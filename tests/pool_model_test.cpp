@@ -35,7 +35,8 @@ class PoolModel {
     if (caches_.empty() || (choice < 2 && caches_.size() < 6)) return create();
     ModelCache& cache = caches_[below(caches_.size())];
     if (choice < 3) return destroy(below(caches_.size()));
-    if (choice < 55) return fetch(cache, key(), choice < 10 ? FetchMode::lookup : FetchMode::always);
+    if (choice < 55)
+      return fetch(cache, key(), choice < 10 ? FetchMode::lookup : FetchMode::always);
     if (choice < 60) return fetch(cache, key(), FetchMode::if_easy);
     if (choice < 90) return unpin(cache);
     if (choice < 94) return rekey(cache);
@@ -103,7 +104,9 @@ class PoolModel {
       ++refused;
       return;
     }
-    REQUIRE(reinterpret_cast<std::uintptr_t>(frame->data) % std::min<std::size_t>(cache.page, 4096) == 0);
+    REQUIRE(reinterpret_cast<std::uintptr_t>(frame->data) %
+                std::min<std::size_t>(cache.page, 4096) ==
+            0);
     REQUIRE(reinterpret_cast<std::uintptr_t>(frame->extra) % 8 == 0);
     std::uint64_t mark = 0;
     std::memcpy(&mark, frame->extra, sizeof mark);

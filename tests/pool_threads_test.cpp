@@ -12,9 +12,7 @@ namespace sqlitemem::tests {
 namespace {
 
 /// What a page of this cache must hold; catches a frame that two caches have at once.
-std::uint64_t content_of(std::uint64_t owner, std::uint32_t number) {
-  return owner << 32 | number;
-}
+std::uint64_t content_of(std::uint64_t owner, std::uint32_t number) { return owner << 32 | number; }
 
 /// Fetches a page and checks it. Returns what went wrong, or nothing: Catch2 2 is for one thread.
 const char* visit(PageCache& cache, std::uint64_t owner, std::uint32_t number, FetchMode mode) {
@@ -33,7 +31,8 @@ const char* visit(PageCache& cache, std::uint64_t owner, std::uint32_t number, F
 }
 
 /// Opens caches, reads and closes them again, until `rounds` are done.
-void run_connection(TestPool& subject, unsigned seed, int rounds, std::atomic<const char*>& failed) {
+void run_connection(TestPool& subject, unsigned seed, int rounds,
+                    std::atomic<const char*>& failed) {
   std::mt19937 random(seed);
   for (int round = 0; round < rounds && failed == nullptr; ++round) {
     PageCache* cache = subject.pool.create(test_page, test_extra, true);
@@ -71,7 +70,8 @@ TEST_CASE("connections on several threads take each other's pages, never a page 
         static_cast<void>(subject.pool.caches());
         static_cast<void>(subject.pool.pages());
         if (++step % 4 == 0) static_cast<void>(subject.pool.evict(frames / 4));
-        if (step % 9 == 0) subject.pool.set_budget((frames / 2 + step % frames) * test_frame_bytes, true);
+        if (step % 9 == 0)
+          subject.pool.set_budget((frames / 2 + step % frames) * test_frame_bytes, true);
         if (const auto broken = subject.pool.find_violation()) failed = "a rule is broken";
       }
     });
@@ -111,7 +111,8 @@ TEST_CASE("a connection may pass from thread to thread while others take its pag
   subject.pool.destroy(shared);
 }
 
-TEST_CASE("two connections that need each other's last clean pages both get on", "[pool][threads]") {
+TEST_CASE("two connections that need each other's last clean pages both get on",
+          "[pool][threads]") {
   // No memory beyond 24 pages; each keeps 8 pinned and reads through many others.
   TestPool subject({.extents = 4, .budget_frames = 1000, .limit_bytes = 16 * kib + 24 * 4096});
   std::atomic<const char*> failed{nullptr};

@@ -28,8 +28,8 @@ constexpr int max_attempts = 200;
 bool BufferPool::start(const Settings& settings, PolicyKind policy) noexcept {
   const LockGuard guard(lock_);
   ProcessBarrier::start();
-  const auto extent_area = static_cast<std::size_t>(settings.extents->end() -
-                                                    settings.extents->begin());
+  const auto extent_area =
+      static_cast<std::size_t>(settings.extents->end() - settings.extents->begin());
   const std::size_t extents = extent_area / extent_bytes;
   const auto max_frames = static_cast<FrameIndex>(extents << extent_frames_shift);
   const std::size_t policy_bytes =
@@ -41,8 +41,7 @@ bool BufferPool::start(const Settings& settings, PolicyKind policy) noexcept {
   policy_.start(policy, {.block = tables, .bytes = policy_bytes, .max_frames = max_frames}, 1);
   store_.start(*settings.extents, *settings.pages, *settings.budget, tables + policy_bytes);
   slots_begin_ = reinterpret_cast<std::uintptr_t>(settings.slots->begin());
-  slots_bytes_ =
-      static_cast<std::uintptr_t>(settings.slots->end() - settings.slots->begin());
+  slots_bytes_ = static_cast<std::uintptr_t>(settings.slots->end() - settings.slots->begin());
   return true;
 }
 
@@ -259,10 +258,10 @@ bool BufferPool::refill_once(PageCache& cache, FetchMode mode) noexcept {
   plan_if_old();
   // The more misses, the larger the batch: it saves locking, but spares are pages unused.
   const std::uint32_t wanted = cache.batch_;
-  const std::uint32_t most =
-      cache.is_purgeable_ ? static_cast<std::uint32_t>(std::min<std::uint64_t>(
-                                PageCache::max_batch, capacity_frames_ / 128))
-                          : PageCache::max_batch;
+  const std::uint32_t most = cache.is_purgeable_
+                                 ? static_cast<std::uint32_t>(std::min<std::uint64_t>(
+                                       PageCache::max_batch, capacity_frames_ / 128))
+                                 : PageCache::max_batch;
   cache.batch_ = std::max(1U, std::min({wanted * 2, most, cache.page_count() / 8 + 1}));
   if (!cache.is_purgeable_) return refill_unevictable(cache, wanted);
   if (mode == FetchMode::if_easy && is_dirty_pressure(cache)) return false;
@@ -279,8 +278,7 @@ bool BufferPool::refill_once(PageCache& cache, FetchMode mode) noexcept {
 
 bool BufferPool::refill(PageCache& cache, FetchMode mode) noexcept {
   for (int attempt = 0;; ++attempt) {
-    const GrowthRule growth =
-        settings_.growth == nullptr ? GrowthRule::grow : settings_.growth();
+    const GrowthRule growth = settings_.growth == nullptr ? GrowthRule::grow : settings_.growth();
     {
       const LockGuard guard(lock_);
       growth_ = growth;

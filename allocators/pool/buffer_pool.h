@@ -39,7 +39,7 @@ struct PoolTotals {
   std::uint64_t used_frames = 0, unevictable_frames = 0, spare_frames = 0, pinned_frames = 0;
   std::uint64_t free_frames = 0;
   std::uint64_t hits = 0, pinned_hits = 0, misses = 0, evictions = 0, ghost_hits = 0;
-  std::uint64_t refusals = 0;       ///< SQLite was asked to spill instead.
+  std::uint64_t refusals = 0;           ///< SQLite was asked to spill instead.
   std::uint64_t foreign_evictions = 0;  ///< Pages that one connection took from another.
   std::uint64_t barriers = 0;           ///< Process-wide fences for that.
   std::uint64_t failures = 0;           ///< Pages that could not be had: SQLITE_NOMEM.

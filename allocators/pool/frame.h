@@ -24,13 +24,13 @@ enum class FetchMode : std::uint8_t {
 struct Frame {
   void* data = nullptr;
   void* extra = nullptr;
-  Frame* next = nullptr;  ///< In the cache's bucket.
+  Frame* next = nullptr;                   ///< In the cache's bucket.
   std::atomic<PageCache*> cache{nullptr};  ///< nullptr: the frame is free.
   std::atomic<std::uint32_t> key{0};       ///< Page number.
   FrameIndex index = no_frame;
-  std::atomic<std::uint8_t> pins{0};   ///< 1: SQLite holds the page; it must not move or vanish.
-  std::uint8_t is_admitted = 0;        ///< The eviction policy knows it.
-  std::uint8_t kind = 0;               ///< Of the frame store.
+  std::atomic<std::uint8_t> pins{0};  ///< 1: SQLite holds the page; it must not move or vanish.
+  std::uint8_t is_admitted = 0;       ///< The eviction policy knows it.
+  std::uint8_t kind = 0;              ///< Of the frame store.
 
   [[nodiscard]] bool is_pinned() const noexcept {
     return pins.load(std::memory_order_relaxed) != 0;

@@ -16,9 +16,8 @@ FrameKind make_kind(std::size_t page, std::size_t extra) {
   kind.extra_bytes = static_cast<std::uint32_t>(extra);
   kind.header_bytes = static_cast<std::uint32_t>(round_up(sizeof(Frame) + extra, 8));
   // 16 bytes more than the last header: what SQLite may read past a page stays inside the extent.
-  kind.frames = static_cast<std::uint32_t>(
-      std::min<std::size_t>(std::size_t{1} << extent_frames_shift,
-                            (extent_bytes - 16) / (page + kind.header_bytes)));
+  kind.frames = static_cast<std::uint32_t>(std::min<std::size_t>(
+      std::size_t{1} << extent_frames_shift, (extent_bytes - 16) / (page + kind.header_bytes)));
   return kind;
 }
 
@@ -45,8 +44,7 @@ void FrameStore::refund(std::uint64_t bytes) noexcept {
 }
 
 std::optional<KindIndex> FrameStore::kind_of(std::size_t page, std::size_t extra) noexcept {
-  if (!std::has_single_bit(page) || page < 512 || page > 65536 || extra > 4096)
-    return std::nullopt;
+  if (!std::has_single_bit(page) || page < 512 || page > 65536 || extra > 4096) return std::nullopt;
   for (KindIndex index = 0; index < kind_count_; ++index) {
     if (kinds_[index].page_bytes == page && kinds_[index].extra_bytes == extra) return index;
   }
@@ -235,7 +233,8 @@ std::optional<Violation> FrameStore::find_violation() const noexcept {
   if (in_use != frames_in_use_)
     return Violation{"frames in use are counted", in_use, frames_in_use_, 0};
   if (free != free_frames_) return Violation{"free frames are counted", free, free_frames_, 0};
-  if (free_bytes != free_bytes_) return Violation{"free bytes are counted", free_bytes, free_bytes_, 0};
+  if (free_bytes != free_bytes_)
+    return Violation{"free bytes are counted", free_bytes, free_bytes_, 0};
   if (idle != idle_extents_) return Violation{"idle extents are counted", idle, idle_extents_, 0};
   if (held != held_bytes_) return Violation{"held bytes are counted", held, held_bytes_, 0};
   return std::nullopt;

@@ -118,9 +118,9 @@ class FrameStore {
   std::array<FrameKind, max_frame_kinds> kinds_{};
   std::array<std::uint32_t, max_frame_kinds> with_room_{};
   KindIndex kind_count_ = 0;
-  std::uint32_t opened_ = 0;             // Extents below have been open at least once.
-  std::uint32_t closed_ = none;          // List of extents that have no kind now.
-  std::uint32_t idle_extents_ = 0;       // Open, without a frame in use.
+  std::uint32_t opened_ = 0;        // Extents below have been open at least once.
+  std::uint32_t closed_ = none;     // List of extents that have no kind now.
+  std::uint32_t idle_extents_ = 0;  // Open, without a frame in use.
   std::uint64_t held_bytes_ = 0, frames_in_use_ = 0, free_frames_ = 0, free_bytes_ = 0;
 };
 

@@ -33,8 +33,8 @@ Frame* PageCache::fetch_new(std::uint32_t key, FetchMode mode) noexcept {
 void PageCache::grow_table() noexcept {
   const std::uint32_t old_buckets = mask_ + 1, new_buckets = old_buckets * 4;
   if (new_buckets < old_buckets) return;
-  auto** table = static_cast<Frame**>(
-      pool_->settings().allocate(std::size_t{new_buckets} * sizeof(Frame*)));
+  auto** table =
+      static_cast<Frame**>(pool_->settings().allocate(std::size_t{new_buckets} * sizeof(Frame*)));
   if (table == nullptr) return;
   Frame** old_table = buckets_;
   buckets_ = table;

@@ -100,8 +100,8 @@ class alignas(64) PageCache {
   std::atomic<std::uint32_t> pinned_{0};
   std::atomic<std::uint32_t> frames_{0};
 
-  Counter misses_{0};   // Pages that were made.
-  Counter refusals_{0};  // createFlag 1 answered with nullptr: SQLite spills.
+  Counter misses_{0};          // Pages that were made.
+  Counter refusals_{0};        // createFlag 1 answered with nullptr: SQLite spills.
   std::uint32_t max_key_ = 0;  // No page has a greater number.
   std::uint32_t pending_count_ = 0, batch_ = 1;
   std::atomic<std::uint32_t> spare_count_{0};
@@ -113,7 +113,7 @@ class alignas(64) PageCache {
   std::uint64_t identity_ = 0;                    // Of the file in ghosts' keys.
   std::uint64_t id_ = 0;                          // Unique in the process.
   std::atomic<std::uint64_t> used_at_ns_{0};
-  std::uint64_t skip_round_ = 0;                  // Busy in this round of evictions.
+  std::uint64_t skip_round_ = 0;  // Busy in this round of evictions.
   bool is_announced_ = false;
   PageCache* next_ = nullptr;  // In the list of open, or of free slots.
   PageCache* previous_ = nullptr;

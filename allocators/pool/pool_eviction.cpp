@@ -38,9 +38,9 @@ void BufferPool::plan() noexcept {
   for (PageCache* cache = open_; cache != nullptr; cache = cache->next_) {
     if (!cache->is_purgeable_ || purgeable_caches_ == 0) continue;
     const std::uint64_t share =
-        weights == 0 ? 0
-                     : capacity_frames_ * cache->weight_pages_.load(std::memory_order_relaxed) /
-                           weights;
+        weights == 0
+            ? 0
+            : capacity_frames_ * cache->weight_pages_.load(std::memory_order_relaxed) / weights;
     const std::uint64_t most = capacity_frames_ / (2 * std::uint64_t{purgeable_caches_});
     const std::uint64_t floor =
         std::max(share * floor_percent / 100, std::min(min_floor_frames, most));
@@ -95,8 +95,7 @@ std::uint32_t BufferPool::evict_batch(PageCache* own, std::span<FrameIndex> vict
     ++evicted;
     if (!is_own) ++past_.foreign_evictions;
     const bool fits = own != nullptr && own->is_purgeable_ && own->kind_ == frame.kind &&
-                      own->spares() < std::max(own->batch_, 1U) &&
-                      used_bytes_ <= budget_bytes_;
+                      own->spares() < std::max(own->batch_, 1U) && used_bytes_ <= budget_bytes_;
     if (fits) {
       frame.cache.store(own, std::memory_order_relaxed);
       own->push_spare(frame);
@@ -109,8 +108,7 @@ std::uint32_t BufferPool::evict_batch(PageCache* own, std::span<FrameIndex> vict
   return evicted;
 }
 
-std::uint32_t BufferPool::evict_some(PageCache* own, std::uint32_t wanted,
-                                     Floors floors) noexcept {
+std::uint32_t BufferPool::evict_some(PageCache* own, std::uint32_t wanted, Floors floors) noexcept {
   ++round_;
   // A barrier costs a microsecond, so a visit to other caches takes more than is needed now.
   const std::uint64_t generous = std::min<std::uint64_t>(max_victims, capacity_frames_ / 64);

@@ -26,9 +26,9 @@ HeapFigures read_heap(MemoryManager& heap, std::uint64_t pool_held_bytes) {
   figures.run_held_bytes = figures.runs.live_bytes + figures.runs.dirty_free_bytes;
   // The limit counts all three together; what is left when the others are taken off is the slabs'.
   figures.slab_held_bytes = std::max(
-      figures.slab_live_bytes, at_least_zero(figures.totals.held_bytes,
-                                             figures.run_held_bytes + figures.large.mapped_bytes +
-                                                 pool_held_bytes));
+      figures.slab_live_bytes,
+      at_least_zero(figures.totals.held_bytes,
+                    figures.run_held_bytes + figures.large.mapped_bytes + pool_held_bytes));
   return figures;
 }
 

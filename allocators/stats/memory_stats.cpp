@@ -114,7 +114,8 @@ void append_allocator(std::vector<MemoryStatsRow>& rows, const HeapFigures* figu
   add(
       "held", [](const HeapTotals& t) { return Bytes{t.held_bytes}; },
       [](const HeapTotals& t) { return Bytes{t.peak_held_bytes}; },
-      "Taken from the operating system, the buffer pool's pages included; what memory_limit limits.");
+      "Taken from the operating system, the buffer pool's pages included; what memory_limit "
+      "limits.");
   add(
       "bookkeeping_mapped", [](const HeapTotals& t) { return Bytes{t.metadata_bytes}; }, none,
       "Our own records, apart from the data.");

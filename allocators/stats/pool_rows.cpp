@@ -91,8 +91,8 @@ std::vector<BufferPoolStatsRow> BufferPoolStatsRow::snapshot(Sources& sources, A
   row.failures = totals.failures;
   row.policy = totals.policy;
   if (totals.budget_bytes != 0) {
-    row.utilization_percent = 100 * static_cast<double>(totals.used_bytes) /
-                              static_cast<double>(totals.budget_bytes);
+    row.utilization_percent =
+        100 * static_cast<double>(totals.used_bytes) / static_cast<double>(totals.budget_bytes);
   }
   row.stats_reset = statistics_reset_at();
   return {row};

@@ -143,7 +143,7 @@ struct BufferPoolPagesRow {
          "hot, warm, or none: a page of an in-memory database."},
         {"is_pinned", &R::is_pinned, Role::detail, "", "1: in use or changed."},
         {"references", &R::references, Role::detail, "",
-         "Uses lately, 0 to 3; NULL if the policy keeps an order instead. A keyword: quote the name."},
+         "Uses lately, 0 to 3; NULL if the policy keeps an order instead. A keyword: quote it."},
     }, {
         {"only_cache", ArgumentType::integer, false, "One cache's pages only."},
     });

@@ -52,7 +52,7 @@ CLibraryMemory read_c_library_memory();
 struct ResidentReading {
   ProcessMemory process;
   CgroupMemory group;
-  ResidentBytes heap;  ///< All 0 without a heap.
+  ResidentBytes heap;      ///< All 0 without a heap.
   PoolResidentBytes pool;  ///< All 0 without a pool.
   CLibraryMemory c_library;
 };

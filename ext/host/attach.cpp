@@ -108,7 +108,10 @@ AttachOutcome attach(const HostSqlite& host) {
     host.config(SQLITE_CONFIG_MALLOC, &methods_before);
     restore_page_cache(host);
     if (is_memstatus_off) host.config(SQLITE_CONFIG_MEMSTATUS, 1);
-    return go_back(host, saved, refused(pool_rc == SQLITE_OK ? "sqlite3_initialize()" : "sqlite3_config(SQLITE_CONFIG_PCACHE2)", rc));
+    return go_back(host, saved,
+                   refused(pool_rc == SQLITE_OK ? "sqlite3_initialize()"
+                                                : "sqlite3_config(SQLITE_CONFIG_PCACHE2)",
+                           rc));
   }
   saved.restore();
   keep_limits_of(host);

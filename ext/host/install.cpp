@@ -1,8 +1,8 @@
 // sqlite3_config() before sqlite3_initialize(), step by step.
 #include "ext/host/install.h"
 
-#include "ext/host/attach.h"
 #include "allocators/config.h"
+#include "ext/host/attach.h"
 #include "ext/host/heap_hook.h"
 #include "ext/host/page_cache_hook.h"
 

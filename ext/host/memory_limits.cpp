@@ -33,9 +33,9 @@ void read_limits() noexcept {
 std::uint64_t bytes_in_use() noexcept {
   const auto used = used_of.load();
   const bool counts_for_itself = memory_accounting() == Accounting::sqlite && used != nullptr;
-  const std::uint64_t heap =
-      counts_for_itself ? static_cast<std::uint64_t>(std::max<sqlite3_int64>(0, used()))
-                        : process_heap().live_bytes();
+  const std::uint64_t heap = counts_for_itself
+                                 ? static_cast<std::uint64_t>(std::max<sqlite3_int64>(0, used()))
+                                 : process_heap().live_bytes();
   return heap + process_pool().live_bytes().load(std::memory_order_relaxed);
 }
 

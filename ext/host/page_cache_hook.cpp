@@ -2,8 +2,8 @@
 #include "ext/host/page_cache_hook.h"
 
 #include <algorithm>
-#include <atomic>
 #include <array>
+#include <atomic>
 #include <cstddef>
 
 #include "allocators/base/lock.h"

@@ -90,8 +90,16 @@ int status(const HostSqlite& sqlite, int what, sqlite3_int64* now, sqlite3_int64
     case SQLITE_STATUS_MALLOC_COUNT:
       answer = read(blocks, is_reset);
       break;
-    default:  // Counted by SQLite whatever the setting.
-      return sqlite.status64(what, now, highest, is_reset ? 1 : 0);
+    default: {  // Counted by SQLite whatever the setting.
+      const int rc = sqlite.status64(what, now, highest, is_reset ? 1 : 0);
+      if (rc == SQLITE_OK && what == SQLITE_STATUS_PAGECACHE_OVERFLOW) {
+        // Programs read this as the size of the page caches, which SQLite does not see any more.
+        const PagesInUse pages = process_pool().pages_in_use();
+        *now += static_cast<sqlite3_int64>(pages.bytes);
+        *highest += static_cast<sqlite3_int64>(pages.peak_bytes);
+      }
+      return rc;
+    }
   }
   *now = answer.now;
   *highest = answer.highest;

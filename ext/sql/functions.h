@@ -52,18 +52,18 @@ inline constexpr auto functions = std::to_array<Function>({
      "Merges free regions of large objects and page runs, returns them to the operating system, "
      "and says by how many bytes resident memory fell. Not in observing mode."},
     {"buffer_pool_evict", 0, 1, function_bodies::buffer_pool_evict, "[percent]",
-     "Evicts that share (default 100) of the pages that can be evicted from the buffer pool, coldest "
-     "first, whatever connection they belong to; returns by how many bytes the memory that the pool "
-     "holds fell. Pages in use, changed pages and pages of connections that are busy just now "
-     "stay."},
+     "Evicts that share (default 100) of the pages that can be evicted from the buffer pool, "
+     "coldest first, whatever connection they belong to; returns by how many bytes the memory that "
+     "the pool holds fell. Pages in use, changed pages and pages of connections that are busy just "
+     "now stay."},
     {"memory_snapshot", 0, 1, function_bodies::memory_snapshot, "[label]",
      "Remembers what every component holds now; returns the id for memory_diff(a, b)."},
     {"reset_memory_stats", 0, 0, function_bodies::reset_memory_stats, "",
-     "Sets the heap's and the buffer pool's counters to zero and peaks to the present; returns 1. Not in observing "
-     "mode."},
+     "Sets the heap's and the buffer pool's counters to zero and peaks to the present; returns 1. "
+     "Not in observing mode."},
     {"memory_heap_check", 0, 0, function_bodies::memory_heap_check, "",
-     "Walks the whole heap and the buffer pool: ok, or the first broken rule with expected value, actual value and "
-     "address. Not in observing mode."},
+     "Walks the whole heap and the buffer pool: ok, or the first broken rule with expected value, "
+     "actual value and address. Not in observing mode."},
     {"memory_config", 1, 2, function_bodies::memory_config, "name, [setting]",
      "The setting of an option. With a second argument, changes it as UPDATE memory_config does, "
      "without taking a lock of the database; returns the setting, or what a startup option waits "

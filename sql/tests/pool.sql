@@ -4,17 +4,22 @@ CREATE TABLE m.t(a INTEGER PRIMARY KEY, b);
 INSERT INTO m.t SELECT value, randomblob(500) FROM generate_series(1, 2000);
 CREATE TEMP TABLE s AS SELECT * FROM m.t;
 -- One row on the pool; a note instead of figures where there is none.
-SELECT count(*), count(*) FILTER (WHERE (note IS NULL) = (budget_bytes IS NOT NULL)) FROM buffer_pool_stats();
+SELECT count(*), count(*) FILTER (WHERE (note IS NULL) = (budget_bytes IS NOT NULL))
+  FROM buffer_pool_stats();
 -- Pages are counted alike page by page and cache by cache.
-SELECT coalesce(sum(c.frames), 0) = (SELECT count(*) FROM buffer_pool_pages()) FROM buffer_pool_caches() AS c WHERE NOT c.is_legacy;
+SELECT coalesce(sum(c.frames), 0) = (SELECT count(*) FROM buffer_pool_pages())
+  FROM buffer_pool_caches() AS c WHERE NOT c.is_legacy;
 -- In-memory databases are outside of the budget and of the tiers.
-SELECT count(*) FROM buffer_pool_pages() AS p JOIN buffer_pool_caches() AS c USING (cache_id) WHERE c.is_purgeable = 0 AND p.tier <> 'none';
-SELECT count(*) FROM buffer_pool_stats() WHERE unevictable_frames < (SELECT sum(frames) FROM buffer_pool_caches() WHERE is_purgeable = 0);
+SELECT count(*) FROM buffer_pool_pages() AS p JOIN buffer_pool_caches() AS c USING (cache_id)
+  WHERE c.is_purgeable = 0 AND p.tier <> 'none';
+SELECT count(*) FROM buffer_pool_stats()
+  WHERE unevictable_frames < (SELECT sum(frames) FROM buffer_pool_caches() WHERE is_purgeable = 0);
 -- An attached database is known by its name.
 SELECT count(DISTINCT cache_id) <= 1 FROM buffer_pool_caches() WHERE schema_name = 'm';
 -- The pages of one cache only.
 SELECT count(*) FROM buffer_pool_pages(0);
-SELECT count(*) = (SELECT count(*) FROM buffer_pool_pages()) FROM buffer_pool_caches() AS c, buffer_pool_pages(c.cache_id);
+SELECT count(*) = (SELECT count(*) FROM buffer_pool_pages())
+  FROM buffer_pool_caches() AS c, buffer_pool_pages(c.cache_id);
 -- Uses of a page are 0 to 3.
 SELECT count(*) FROM buffer_pool_pages() WHERE "references" NOT BETWEEN 0 AND 3;
 -- Shares of the pages that can be evicted.

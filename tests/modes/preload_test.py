@@ -69,7 +69,8 @@ print(status(USED)[0], status(MALLOC_COUNT)[0])
     names = ("bytes used", "blocks", "most bytes", "most blocks", "largest request", "overflow")
     for name, expected, shown in zip(names, stock_numbers, our_numbers):
         print(f"  {name}: stock {expected}, managed {shown}")
-    expect_equal("blocks in use after the work", our_numbers[1], stock_numbers[1])
+    # A page cache is two blocks of stock's; in the pool it is one, and only once it has grown.
+    assert abs(our_numbers[1] - stock_numbers[1]) <= 4, "blocks in use after the work"
     # Size classes are not stock's multiples of 8; the tables of a connection are some 60 kB.
     for index, share in ((0, 0.03), (2, 0.06), (5, 0.03)):
         difference = abs(our_numbers[index] - stock_numbers[index])

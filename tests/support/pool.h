@@ -50,14 +50,15 @@ class TestPool {
     start_area(slots_, 64 * kib);
     start_area(tables_, 16 * mib);
     budget.set_limit(options.limit_bytes);
-    started = pool.start({.extents = &extents_,
-                          .slots = &slots_,
-                          .tables = &tables_,
-                          .pages = &pages,
-                          .budget = &budget,
-                          .allocate = [](std::size_t bytes) noexcept { return std::calloc(1, bytes); },
-                          .release = [](void* block, std::size_t) noexcept { std::free(block); }},
-                         policy_named(options.policy));
+    started =
+        pool.start({.extents = &extents_,
+                    .slots = &slots_,
+                    .tables = &tables_,
+                    .pages = &pages,
+                    .budget = &budget,
+                    .allocate = [](std::size_t bytes) noexcept { return std::calloc(1, bytes); },
+                    .release = [](void* block, std::size_t) noexcept { std::free(block); }},
+                   policy_named(options.policy));
     REQUIRE(started);
     pool.set_budget(options.budget_frames * test_frame_bytes, false);
   }

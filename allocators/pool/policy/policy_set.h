@@ -60,9 +60,8 @@ class PolicySet {
 
   /// The most that any policy needs for so many frames.
   [[nodiscard]] static std::size_t bytes_needed(PolicyKind kind, std::uint32_t frames) noexcept {
-    return with_alternative(kind, [frames](auto type) {
-      return decltype(type)::type::bytes_needed(frames);
-    });
+    return with_alternative(
+        kind, [frames](auto type) { return decltype(type)::type::bytes_needed(frames); });
   }
   void start(PolicyKind kind, const PolicyMemory& memory, std::uint32_t capacity) noexcept {
     with_alternative(kind, [&](auto type) {

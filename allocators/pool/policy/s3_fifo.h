@@ -52,7 +52,9 @@ class S3Fifo : public FrameTable {
   void take_back(FrameIndex frame) noexcept;
   void forget_ghosts() noexcept { ghosts_.clear(); }
 
-  [[nodiscard]] std::uint8_t marks(FrameIndex frame) const noexcept { return marks_[frame].value(); }
+  [[nodiscard]] std::uint8_t marks(FrameIndex frame) const noexcept {
+    return marks_[frame].value();
+  }
   [[nodiscard]] Tier tier(FrameIndex frame) const noexcept;
   [[nodiscard]] TierCounts counts() const noexcept {
     return {.warm = small_.count(), .hot = main_.count(), .cold = ghosts_.count()};
