@@ -30,12 +30,21 @@ int configure(const HostSqlite& sqlite, int option, void* first, void* second,
 /// auto-extensions are forgotten, ours is registered again.
 void reset_auto_extensions(const HostSqlite& sqlite) noexcept;
 
-/// SQLite's accounting is off, so we answer for it. The functions below may be called only then.
+/// Now and at its highest.
+struct MemoryMark {
+  sqlite3_int64 now = 0, highest = 0;
+};
+/// Bytes of the buffer pool's pages that this SQLite uses and does not count.
+MemoryMark pages_beside(const HostSqlite& sqlite) noexcept;
+
+/// sqlite3_status64(), with what SQLite does not count.
+int status(const HostSqlite& sqlite, int what, sqlite3_int64* now, sqlite3_int64* highest,
+           bool is_reset) noexcept;
+/// SQLite's accounting is off, so we answer for it. The two functions below may be called only
+/// then.
 bool answers_for_memory(const HostSqlite& sqlite) noexcept;
 sqlite3_int64 memory_used() noexcept;
 sqlite3_int64 memory_highwater(bool is_reset) noexcept;
-int status(const HostSqlite& sqlite, int what, sqlite3_int64* now, sqlite3_int64* highest,
-           bool is_reset) noexcept;
 
 /// Forwards a change of a heap limit, reads back what SQLite made of both limits, and enforces
 /// that.

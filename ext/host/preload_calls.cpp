@@ -56,28 +56,27 @@ void call_reset_auto_extension(const void* caller) {
 sqlite3_int64 call_memory_used(const void* caller) {
   const HostSqlite* sqlite = real_sqlite(caller);
   if (sqlite == nullptr) return 0;
-  return answers_for_memory(*sqlite) ? memory_used() : sqlite->memory_used();
+  if (answers_for_memory(*sqlite)) return memory_used();
+  return sqlite->memory_used() + pages_beside(*sqlite).now;
 }
 
 sqlite3_int64 call_memory_highwater(const void* caller, int reset) {
   const HostSqlite* sqlite = real_sqlite(caller);
   if (sqlite == nullptr) return 0;
-  return answers_for_memory(*sqlite) ? memory_highwater(reset != 0)
-                                     : sqlite->memory_highwater(reset);
+  if (answers_for_memory(*sqlite)) return memory_highwater(reset != 0);
+  return sqlite->memory_highwater(reset) + pages_beside(*sqlite).highest;
 }
 
 int call_status64(const void* caller, int what, sqlite3_int64* now, sqlite3_int64* highest,
                   int reset) {
   const HostSqlite* sqlite = real_sqlite(caller);
   if (sqlite == nullptr) return SQLITE_ERROR;
-  return answers_for_memory(*sqlite) ? status(*sqlite, what, now, highest, reset != 0)
-                                     : sqlite->status64(what, now, highest, reset);
+  return status(*sqlite, what, now, highest, reset != 0);
 }
 
 int call_status(const void* caller, int what, int* now, int* highest, int reset) {
   const HostSqlite* sqlite = real_sqlite(caller);
   if (sqlite == nullptr) return SQLITE_ERROR;
-  if (!answers_for_memory(*sqlite)) return sqlite->status(what, now, highest, reset);
   sqlite3_int64 now64 = 0, highest64 = 0;
   const int rc = status(*sqlite, what, &now64, &highest64, reset != 0);
   if (rc != SQLITE_OK) return rc;

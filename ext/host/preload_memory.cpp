@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <climits>
+#include <optional>
 
 #include "allocators/base/lock.h"
 #include "allocators/manager/process_heap.h"
@@ -12,6 +13,7 @@
 #include "ext/host/core.h"
 #include "ext/host/heap_hook.h"
 #include "ext/host/mode.h"
+#include "ext/host/page_cache_hook.h"
 #include "ext/host/preload.h"
 
 namespace sqlitemem::ext::preload {
@@ -77,33 +79,35 @@ bool answers_for_memory(const HostSqlite& sqlite) noexcept {
 sqlite3_int64 memory_used() noexcept { return read(used, false).now; }
 sqlite3_int64 memory_highwater(bool is_reset) noexcept { return read(used, is_reset).highest; }
 
+MemoryMark pages_beside(const HostSqlite& sqlite) noexcept {
+  if (!is_served(sqlite) || !pool_is_ours()) return {};
+  const PagesInUse pages = process_pool().pages_in_use();
+  return {static_cast<sqlite3_int64>(pages.bytes), static_cast<sqlite3_int64>(pages.peak_bytes)};
+}
+
 int status(const HostSqlite& sqlite, int what, sqlite3_int64* now, sqlite3_int64* highest,
            bool is_reset) noexcept {
-  Counter answer;
-  switch (what) {
-    case SQLITE_STATUS_MEMORY_USED:
-      answer = read(used, is_reset);
-      break;
-    case SQLITE_STATUS_MALLOC_SIZE:
-      answer = read(largest, is_reset);
-      break;
-    case SQLITE_STATUS_MALLOC_COUNT:
-      answer = read(blocks, is_reset);
-      break;
-    default: {  // Counted by SQLite whatever the setting.
-      const int rc = sqlite.status64(what, now, highest, is_reset ? 1 : 0);
-      if (rc == SQLITE_OK && what == SQLITE_STATUS_PAGECACHE_OVERFLOW) {
-        // Programs read this as the size of the page caches, which SQLite does not see any more.
-        const PagesInUse pages = process_pool().pages_in_use();
-        *now += static_cast<sqlite3_int64>(pages.bytes);
-        *highest += static_cast<sqlite3_int64>(pages.peak_bytes);
-      }
-      return rc;
-    }
+  const auto counter = [what]() -> std::optional<CounterIndex> {
+    if (what == SQLITE_STATUS_MEMORY_USED) return used;
+    if (what == SQLITE_STATUS_MALLOC_SIZE) return largest;
+    if (what == SQLITE_STATUS_MALLOC_COUNT) return blocks;
+    return std::nullopt;
+  }();
+  if (counter && answers_for_memory(sqlite)) {
+    const Counter answer = read(*counter, is_reset);
+    *now = answer.now;
+    *highest = answer.highest;
+    return SQLITE_OK;
   }
-  *now = answer.now;
-  *highest = answer.highest;
-  return SQLITE_OK;
+  const int rc = sqlite.status64(what, now, highest, is_reset ? 1 : 0);
+  // Programs read the second as the size of the page caches, which SQLite does not see any more.
+  if (rc == SQLITE_OK &&
+      (what == SQLITE_STATUS_MEMORY_USED || what == SQLITE_STATUS_PAGECACHE_OVERFLOW)) {
+    const MemoryMark pages = pages_beside(sqlite);
+    *now += pages.now;
+    *highest += pages.highest;
+  }
+  return rc;
 }
 
 void read_back_limits(const HostSqlite& sqlite) noexcept {
