@@ -21,8 +21,8 @@ constexpr std::size_t min_extent_area_bytes = 16 * mib;
 constexpr std::uint64_t least_automatic_budget = 8 * mib;
 constexpr std::uint64_t greatest_automatic_budget = 256 * mib;
 
-extern "C" void sqlitemem_pool_before_fork() { pool.lock().lock(); }
-extern "C" void sqlitemem_pool_after_fork() { pool.lock().unlock(); }
+extern "C" void sqlitemem_pool_before_fork() SQLITEMEM_NO_THREAD_SAFETY { pool.lock().lock(); }
+extern "C" void sqlitemem_pool_after_fork() SQLITEMEM_NO_THREAD_SAFETY { pool.lock().unlock(); }
 
 bool reserve(Area& area, std::size_t bytes, std::size_t alignment) noexcept {
   void* begin = os_pages().reserve(bytes, alignment);

@@ -115,7 +115,7 @@ std::uint32_t BufferPool::evict_some(PageCache* own, std::uint32_t wanted, Floor
   const bool is_alone = own != nullptr && purgeable_caches_ == 1;
   const std::uint32_t batch =
       is_alone ? wanted : std::max(wanted, static_cast<std::uint32_t>(generous));
-  const auto is_evictable = [&](FrameIndex index) noexcept {
+  const auto is_evictable = [&](FrameIndex index) SQLITEMEM_NO_THREAD_SAFETY {
     const Frame& frame = *store_.frame(index);
     if (frame.is_pinned()) return false;
     const PageCache* cache = frame.cache.load(std::memory_order_relaxed);
