@@ -13,6 +13,13 @@ SELECT connection_id AS id, cache_used_bytes, schema_used_bytes, stmt_used_bytes
 FROM connection_memory();
 
 .print
+.print Who holds the pages of the buffer pool, and how often was a page there?
+SELECT schema_name AS schema, replace(database_file, rtrim(database_file,
+         replace(database_file, '/', '')), '') AS file,
+       frames, floor_frames, hits, misses, round(hit_ratio, 4) AS hit_ratio, evictions
+FROM buffer_pool_caches() WHERE frames > 0;
+
+.print
 .print Which sizes does SQLite want most often? A hit is served without a lock or a search.
 SELECT size_class, live_objects, live_bytes, allocations,
        round(magazine_hit_ratio, 5) AS hit_ratio, magazine_capacity, is_learned
