@@ -201,6 +201,19 @@ TEST_CASE(
   CHECK_FALSE(heap_find_violation().has_value());
 }
 
+TEST_CASE("Heap hook: a freed large block was logged as of size class 0", "[hook]") {
+  static std::string logged;
+  const sqlite3_mem_methods& hook = started_hook();
+  set_corruption_log(remember_log<logged>);
+  REQUIRE(set_option("on_corruption", "report", OptionSource::api).result == SetResult::ok);
+  void* block = hook.xMalloc(1 << 20);
+  hook.xFree(block);
+  hook.xFree(block);
+  INFO(logged);
+  CHECK_THAT(logged, Catch::Matchers::Contains("freed twice"));
+  CHECK_THAT(logged, Catch::Matchers::Contains("size class unknown"));
+}
+
 TEST_CASE("Heap hook: starting and stopping reaches the previous allocator, too", "[hook]") {
   const int starts = Previous::starts, ends = Previous::ends;
   const sqlite3_mem_methods& hook = started_hook();

@@ -2,7 +2,10 @@
 // blocks.
 #include "ext/host/heap_hook.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <climits>
 #include <cstring>
@@ -164,10 +167,16 @@ constexpr const char* describe(CorruptionKind kind) noexcept {
 void log_corruption(const CorruptionReport& report) noexcept {
   const auto log = corruption_log.load(std::memory_order_acquire);
   if (log == nullptr) return;
-  log(SQLITE_CORRUPT, "sqlitemem: %s: address 0x%llx, size class %llu bytes, broken rule: %.*s",
-      describe(report.kind), static_cast<sqlite3_uint64>(report.address),
-      static_cast<sqlite3_uint64>(report.object_bytes), static_cast<int>(report.rule.size()),
-      report.rule.data());
+  std::array<char, 48> size_class{};
+  if (report.object_bytes != 0) {
+    fmt::format_to_n(size_class.data(), size_class.size() - 1, "size class {} bytes",
+                     report.object_bytes);
+  } else {  // Of a freed run or large object.
+    std::strcpy(size_class.data(), "size class unknown");
+  }
+  log(SQLITE_CORRUPT, "sqlitemem: %s: address 0x%llx, %s, broken rule: %.*s",
+      describe(report.kind), static_cast<sqlite3_uint64>(report.address), size_class.data(),
+      static_cast<int>(report.rule.size()), report.rule.data());
 }
 
 }  // namespace
