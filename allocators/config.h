@@ -170,7 +170,8 @@ inline constexpr auto options = std::to_array<OptionSpec>({
      "Buffer pool", 0, config_detail::eib, {},
      "Bytes for the pages of database files, of all connections together; pages that SQLite is "
      "using come on top when there is no other way. 0: a quarter of memory_limit, else a sixteenth "
-     "of the machine's memory (8 to 256 MB), and at least the sum of the connections' cache_size."},
+     "of the memory of the machine or control group (8 to 256 MB), and at least the sum of the "
+     "connections' cache_size."},
     {"buffer_pool_policy", &Config::buffer_pool_policy, OptionType::enumeration,
      OptionContext::startup, "Buffer pool", 0, 3, config_detail::policies,
      "Which pages leave the pool first."},

@@ -8,6 +8,7 @@
 
 #include "allocators/config.h"
 #include "allocators/manager/process_heap.h"
+#include "allocators/stats/process_memory.h"
 
 namespace sqlitemem {
 namespace {
@@ -75,11 +76,13 @@ GrowthRule growth_rule() noexcept {
 
 std::uint64_t release_pages(std::size_t bytes) noexcept { return pool.release_bytes(bytes); }
 
-std::uint64_t automatic_budget() noexcept {
-  if (const auto limit = static_cast<std::uint64_t>(option(&Config::memory_limit)); limit != 0)
-    return limit / 4;
-  const auto pages = static_cast<std::uint64_t>(std::max(0L, ::sysconf(_SC_PHYS_PAGES)));
-  return std::clamp(pages * page_bytes / 16, least_automatic_budget, greatest_automatic_budget);
+/// The limit of the control group that the process is in; nullopt: none, or not readable.
+std::optional<std::uint64_t> group_limit() noexcept {
+  try {
+    return stats::read_cgroup_memory({}).limit_bytes;
+  } catch (...) {  // No memory for the files' names.
+    return std::nullopt;
+  }
 }
 
 bool start() noexcept {
@@ -113,6 +116,13 @@ bool start() noexcept {
 
 BufferPool& process_pool() noexcept { return pool; }
 
+std::uint64_t automatic_pool_budget(std::uint64_t memory_limit, std::uint64_t machine_bytes,
+                                    std::optional<std::uint64_t> group_limit) noexcept {
+  if (memory_limit != 0) return memory_limit / 4;
+  return std::clamp(std::min(machine_bytes, group_limit.value_or(machine_bytes)) / 16,
+                    least_automatic_budget, greatest_automatic_budget);
+}
+
 bool start_process_pool(GrowthHandler growth) noexcept {
   const LockGuard guard(start_lock);
   if (!process_heap().is_started() || option(&Config::buffer_pool) == 0) return false;
@@ -125,7 +135,11 @@ bool start_process_pool(GrowthHandler growth) noexcept {
 void apply_pool_config() noexcept {
   if (!pool.is_started()) return;
   const auto bytes = static_cast<std::uint64_t>(option(&Config::buffer_pool_size));
-  pool.set_budget(bytes != 0 ? bytes : automatic_budget(), bytes == 0);
+  if (bytes != 0) return pool.set_budget(bytes, false);
+  const auto pages = static_cast<std::uint64_t>(std::max(0L, ::sysconf(_SC_PHYS_PAGES)));
+  pool.set_budget(automatic_pool_budget(static_cast<std::uint64_t>(option(&Config::memory_limit)),
+                                        pages * page_bytes, group_limit()),
+                  true);
 }
 
 }  // namespace sqlitemem

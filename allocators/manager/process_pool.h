@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "allocators/pool/buffer_pool.h"
 
@@ -16,8 +17,14 @@ using GrowthHandler = GrowthRule (*)() noexcept;
 /// `growth` may be null. false: the address space is not to be had, or option buffer_pool is off.
 [[nodiscard]] bool start_process_pool(GrowthHandler growth) noexcept;
 
-/// Option buffer_pool_size, or what is right for this machine when it is 0: a quarter of
-/// memory_limit, else a sixteenth of the memory there is, 8 to 256 MiB. Sets the pool's budget.
+/// The budget where option buffer_pool_size is 0: a quarter of memory_limit (0: none), else a
+/// sixteenth of the memory there is (of the machine, or of the control group when it may have
+/// less), 8 to 256 MiB. Bytes.
+[[nodiscard]] std::uint64_t automatic_pool_budget(
+    std::uint64_t memory_limit, std::uint64_t machine_bytes,
+    std::optional<std::uint64_t> group_limit) noexcept;
+
+/// Sets the pool's budget from the options.
 void apply_pool_config() noexcept;
 
 }  // namespace sqlitemem
