@@ -209,24 +209,24 @@ class BufferPool {
       SQLITEMEM_REQUIRES(lock_);
 
   Lock lock_;
+  std::uint32_t purgeable_caches_ SQLITEMEM_GUARDED_BY(lock_) = 0;
   Settings settings_;
   std::uintptr_t slots_begin_ = 0, slots_bytes_ = 0;
   PolicySet policy_;  // on_reference() without the lock where it is a mark.
   FrameStore store_ SQLITEMEM_GUARDED_BY(lock_);
-  std::atomic<bool> is_over_budget_{false};
   std::atomic<std::uint64_t> live_bytes_{0};
+  std::atomic<bool> is_over_budget_{false};
   std::atomic<bool> plan_is_old_{true};
+  bool follows_caches_ SQLITEMEM_GUARDED_BY(lock_) = false;
+  GrowthRule growth_ SQLITEMEM_GUARDED_BY(lock_) = GrowthRule::grow;
 
   PageCache* open_ SQLITEMEM_GUARDED_BY(lock_) = nullptr;
   PageCache* free_slots_ SQLITEMEM_GUARDED_BY(lock_) = nullptr;
   std::uint64_t next_id_ SQLITEMEM_GUARDED_BY(lock_) = 1;
   std::uint64_t round_ SQLITEMEM_GUARDED_BY(lock_) = 0;
-  GrowthRule growth_ SQLITEMEM_GUARDED_BY(lock_) = GrowthRule::grow;
   std::uint64_t base_budget_ SQLITEMEM_GUARDED_BY(lock_) = 0;
-  bool follows_caches_ SQLITEMEM_GUARDED_BY(lock_) = false;
   std::uint64_t budget_bytes_ SQLITEMEM_GUARDED_BY(lock_) = 0;
   std::uint64_t capacity_frames_ SQLITEMEM_GUARDED_BY(lock_) = 0;
-  std::uint32_t purgeable_caches_ SQLITEMEM_GUARDED_BY(lock_) = 0;
   std::uint64_t used_bytes_ SQLITEMEM_GUARDED_BY(lock_) = 0;
   std::uint64_t used_frames_ SQLITEMEM_GUARDED_BY(lock_) = 0;
   std::uint64_t unevictable_bytes_ SQLITEMEM_GUARDED_BY(lock_) = 0;

@@ -10,12 +10,12 @@ namespace sqlitemem {
 
 void ProcessBarrier::start() noexcept {
   if (::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0)
-    owners_must_fence_ = false;
+    must_fence = false;
 }
 
 void ProcessBarrier::impose() noexcept {
   // Where owners fence, the two exchanges order themselves.
-  if (!owners_must_fence_) ::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+  if (!must_fence) ::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 }
 
 // The foreign thread holds the lock for the microseconds that a batch of evictions takes, or for a

@@ -15,10 +15,10 @@ class ProcessBarrier {
   static void start() noexcept;
   /// Every other running thread of the process passes a full fence before this returns.
   static void impose() noexcept;
-  static bool owners_must_fence() noexcept { return owners_must_fence_; }
+  static bool owners_must_fence() noexcept { return must_fence; }
 
  private:
-  inline static constinit bool owners_must_fence_ = true;
+  inline static constinit bool must_fence = true;
 };
 
 /// Mutual exclusion between one owner at a time (its callers see to that: SQLite serialises the

@@ -34,7 +34,7 @@ void PageCache::grow_table() noexcept {
   const std::uint32_t old_buckets = mask_ + 1, new_buckets = old_buckets * 4;
   if (new_buckets < old_buckets) return;
   auto** table =
-      static_cast<Frame**>(pool_->settings().allocate(std::size_t{new_buckets} * sizeof(Frame*)));
+      static_cast<Frame**>(pool_->settings().allocate(std::size_t{new_buckets} * sizeof(void*)));
   if (table == nullptr) return;
   Frame** old_table = buckets_;
   buckets_ = table;
@@ -47,12 +47,12 @@ void PageCache::grow_table() noexcept {
     }
   }
   if (old_table != first_table_.data())
-    pool_->settings().release(old_table, std::size_t{old_buckets} * sizeof(Frame*));
+    pool_->settings().release(old_table, std::size_t{old_buckets} * sizeof(void*));
 }
 
 void PageCache::reset_table() noexcept {
   if (buckets_ != nullptr && buckets_ != first_table_.data())
-    pool_->settings().release(buckets_, std::size_t{mask_ + 1} * sizeof(Frame*));
+    pool_->settings().release(buckets_, std::size_t{mask_ + 1} * sizeof(void*));
   first_table_.fill(nullptr);
   buckets_ = first_table_.data();
   mask_ = first_buckets - 1;

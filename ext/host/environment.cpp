@@ -1,6 +1,8 @@
 // Reads the environment under a lock, and keeps what was wrong with it for whoever can be told.
 #include "ext/host/environment.h"
 
+#include <algorithm>
+
 #include "allocators/base/lock.h"
 #include "allocators/config.h"
 
@@ -34,8 +36,8 @@ std::string environment_problems() {
 std::string environment_problem(std::string_view variable) {
   const std::string all = environment_problems();
   for (std::size_t begin = 0; begin < all.size();) {
-    const std::size_t end = all.find('\n', begin);
-    const std::string line = all.substr(begin, end - begin);
+    const std::size_t end = std::min(all.find('\n', begin), all.size());
+    std::string line = all.substr(begin, end - begin);
     if (line.starts_with(std::string(variable) + ":")) return line;
     begin = end + 1;
   }
