@@ -197,9 +197,9 @@ void BufferPool::rekeyed(PageCache& cache, Frame& frame) noexcept {
   policy_.rekey(frame.index, key_hash(cache, frame.page_number()));
 }
 
-bool BufferPool::take_spare(PageCache& cache) noexcept {
-  if (store_.free_frames() == 0 && growth_ == GrowthRule::refuse) return false;
-  Frame* frame = store_.allocate(cache.kind_);
+bool BufferPool::take_spare(PageCache& cache, GrowthRule growth) noexcept {
+  Frame* frame =
+      growth == GrowthRule::grow ? store_.allocate(cache.kind_) : store_.allocate_free(cache.kind_);
   if (frame == nullptr) return false;
   count_frames(cache, cache.kind_, 1);
   frame->cache.store(&cache, std::memory_order_relaxed);
@@ -207,12 +207,15 @@ bool BufferPool::take_spare(PageCache& cache) noexcept {
   return true;
 }
 
+/// As a last resort, a soft limit is passed.
+bool BufferPool::take_spare(PageCache& cache) noexcept {
+  return take_spare(cache, growth_ == GrowthRule::refuse ? growth_ : GrowthRule::grow);
+}
+
 void BufferPool::take_spares_in_budget(PageCache& cache, std::uint32_t wanted) noexcept {
   const std::uint64_t bytes = store_.kind(cache.kind_).frame_bytes();
-  const bool is_short = growth_ != GrowthRule::grow;
   while (cache.spares() < wanted && used_bytes_ + bytes <= budget_bytes_) {
-    if (is_short && store_.free_frames() == 0) return;
-    if (!take_spare(cache)) return;
+    if (!take_spare(cache, growth_)) return;
   }
 }
 
@@ -222,7 +225,9 @@ bool BufferPool::is_dirty_pressure(const PageCache& cache) const noexcept {
   const std::uint64_t bytes = store_.kind(cache.kind_).frame_bytes();
   const std::uint64_t room =
       used_bytes_ < budget_bytes_ ? (budget_bytes_ - used_bytes_) / bytes : 0;
-  const std::uint64_t share = cache.page_count() + room;
+  // A writer that comes last, when others fill the budget, has a right to its share all the same.
+  const std::uint64_t fair = cache.floor_frames_.load(std::memory_order_relaxed) * std::uint64_t{2};
+  const std::uint64_t share = std::max(cache.page_count() + room, fair);
   return cache.pinned_.load(std::memory_order_relaxed) * std::uint64_t{10} >= share * 9;
 }
 
@@ -239,6 +244,7 @@ bool BufferPool::refill_unevictable(PageCache& cache, std::uint32_t wanted) noex
 /// Evicts until there is a spare frame. false: nobody has a page that may go.
 bool BufferPool::make_room(PageCache& cache, std::uint32_t wanted, Floors floors) noexcept {
   const std::uint64_t bytes = store_.kind(cache.kind_).frame_bytes();
+  const std::uint64_t before = used_bytes_;
   while (evict_some(&cache, wanted, floors) != 0) {
     if (cache.spares() != 0) return true;
     take_spares_in_budget(cache, 1);
@@ -246,8 +252,9 @@ bool BufferPool::make_room(PageCache& cache, std::uint32_t wanted, Floors floors
     if (used_bytes_ + bytes > budget_bytes_) continue;
     // The victims had another page size, and there is no more memory: theirs becomes ours.
     store_.trim();
-    take_spares_in_budget(cache, 1);
-    if (cache.spares() != 0) return true;
+    const bool is_growth = used_bytes_ + bytes > before;
+    if ((growth_ == GrowthRule::grow || !is_growth) && take_spare(cache, GrowthRule::grow))
+      return true;
   }
   return false;
 }
@@ -265,6 +272,11 @@ bool BufferPool::refill_once(PageCache& cache, FetchMode mode) noexcept {
   cache.batch_ = std::max(1U, std::min({wanted * 2, most, cache.page_count() / 8 + 1}));
   if (!cache.is_purgeable_) return refill_unevictable(cache, wanted);
   if (mode == FetchMode::if_easy && is_dirty_pressure(cache)) return false;
+  if (pages_before_search_ != 0 && is_at_limit()) {
+    if (mode == FetchMode::if_easy) return false;
+    --pages_before_search_;
+    if (take_spare(cache)) return true;
+  }
   take_spares_in_budget(cache, wanted);
   if (cache.spares() != 0 || make_room(cache, wanted, Floors::respect)) return true;
   if (mode == FetchMode::if_easy) return false;
@@ -272,6 +284,7 @@ bool BufferPool::refill_once(PageCache& cache, FetchMode mode) noexcept {
   take_spares_in_budget(cache, 1);
   if (cache.spares() != 0 || make_room(cache, wanted, Floors::ignore)) return true;
   const bool is_made = take_spare(cache);  // Beyond the budget: every page is pinned or in use.
+  pages_before_search_ = met_busy_cache_ ? 0 : used_frames_ / 8;
   update_over_budget();
   return is_made;
 }
@@ -297,11 +310,14 @@ bool BufferPool::refill(PageCache& cache, FetchMode mode) noexcept {
   }
 }
 
-void BufferPool::come_back_to_budget(PageCache& cache) noexcept {
+// A few at a time, and not a search of all: each page above the budget is unpinned one day.
+void BufferPool::come_back_to_budget(PageCache& cache, const Frame& unpinned) noexcept {
   const LockGuard guard(lock_);
   tell_policy(cache);
   plan_if_old();
-  while (used_bytes_ > budget_bytes_ && evict_some(&cache, 1, Floors::respect) != 0) {
+  if (used_bytes_ > budget_bytes_) {
+    policy_.ask_again(unpinned.index);
+    evict_some(&cache, 1, Floors::respect);
     return_spares(cache);
   }
   update_over_budget();
@@ -309,6 +325,7 @@ void BufferPool::come_back_to_budget(PageCache& cache) noexcept {
 
 void BufferPool::update_over_budget() noexcept {
   is_over_budget_.store(used_bytes_ > budget_bytes_, std::memory_order_relaxed);
+  if (!is_at_limit()) pages_before_search_ = 0;
 }
 
 }  // namespace sqlitemem

@@ -155,7 +155,8 @@ class BufferPool {
   [[nodiscard]] bool is_over_budget() const noexcept {
     return is_over_budget_.load(std::memory_order_relaxed);
   }
-  void come_back_to_budget(PageCache& cache) noexcept;
+  /// `unpinned`: the page that may go now.
+  void come_back_to_budget(PageCache& cache, const Frame& unpinned) noexcept;
   void discard(PageCache& cache, Frame& frame) noexcept;
   [[nodiscard]] bool refill(PageCache& cache, FetchMode mode) noexcept;
   void rekeyed(PageCache& cache, Frame& frame) noexcept;
@@ -182,6 +183,11 @@ class BufferPool {
   void plan() noexcept SQLITEMEM_REQUIRES(lock_);
   void plan_if_old() noexcept SQLITEMEM_REQUIRES(lock_);
   void update_over_budget() noexcept SQLITEMEM_REQUIRES(lock_);
+  [[nodiscard]] bool is_at_limit() const noexcept SQLITEMEM_REQUIRES(lock_) {
+    return used_bytes_ > budget_bytes_ || growth_ != GrowthRule::grow;
+  }
+  [[nodiscard]] bool take_spare(PageCache& cache, GrowthRule growth) noexcept
+      SQLITEMEM_REQUIRES(lock_);
   [[nodiscard]] bool take_spare(PageCache& cache) noexcept SQLITEMEM_REQUIRES(lock_);
   void take_spares_in_budget(PageCache& cache, std::uint32_t wanted) noexcept
       SQLITEMEM_REQUIRES(lock_);
@@ -199,7 +205,7 @@ class BufferPool {
       SQLITEMEM_REQUIRES(lock_);
   std::uint32_t evict_batch(PageCache* own, std::span<FrameIndex> victims) noexcept
       SQLITEMEM_REQUIRES(lock_);
-  void announce_foreign(PageCache* own, std::span<const FrameIndex> victims) noexcept
+  [[nodiscard]] bool announce_foreign(PageCache* own, std::span<const FrameIndex> victims) noexcept
       SQLITEMEM_REQUIRES(lock_);
   /// Spares and pending pages of idle caches, which no policy knows.
   void drain_idle_caches(PageCache* own) noexcept SQLITEMEM_REQUIRES(lock_);
@@ -225,6 +231,10 @@ class BufferPool {
   std::uint64_t next_id_ SQLITEMEM_GUARDED_BY(lock_) = 1;
   std::uint64_t round_ SQLITEMEM_GUARDED_BY(lock_) = 0;
   std::uint64_t base_budget_ SQLITEMEM_GUARDED_BY(lock_) = 0;
+  bool met_busy_cache_ SQLITEMEM_GUARDED_BY(lock_) = false;  // In the latest search for victims.
+  /// Pages that are made beyond the budget before victims are searched for again: a search that
+  /// finds every page pinned costs O(frames).
+  std::uint64_t pages_before_search_ SQLITEMEM_GUARDED_BY(lock_) = 0;
   std::uint64_t budget_bytes_ SQLITEMEM_GUARDED_BY(lock_) = 0;
   std::uint64_t capacity_frames_ SQLITEMEM_GUARDED_BY(lock_) = 0;
   std::uint64_t used_bytes_ SQLITEMEM_GUARDED_BY(lock_) = 0;

@@ -114,9 +114,20 @@ Frame* FrameStore::frame_in_use(FrameIndex index) const noexcept {
 
 Frame* FrameStore::allocate(KindIndex kind_index) noexcept {
   if (with_room_[kind_index] == none && !open_extent(kind_index)) return nullptr;
-  const FrameKind& kind = kinds_[kind_index];
-  const std::uint32_t extent = with_room_[kind_index];
+  return allocate_in(with_room_[kind_index]);
+}
+
+Frame* FrameStore::allocate_free(KindIndex kind) noexcept {
+  if (free_frames_ == 0) return nullptr;
+  std::uint32_t extent = with_room_[kind];
+  while (extent != none && (extents_[extent].charged & ~extents_[extent].used) == 0)
+    extent = extents_[extent].next;
+  return extent == none ? nullptr : allocate_in(extent);
+}
+
+Frame* FrameStore::allocate_in(std::uint32_t extent) noexcept {
   Extent& entry = extents_[extent];
+  const FrameKind& kind = kinds_[entry.kind];
   const std::uint64_t free = ~entry.used & all_slots(kind);
   // A page that is resident already before one that is not.
   const std::uint64_t warm = free & entry.charged;

@@ -55,6 +55,8 @@ class FrameStore {
   /// A free frame with `data`, `extra`, `index` and `kind` set. nullptr: the budget, the address
   /// space or the operating system refuses.
   [[nodiscard]] Frame* allocate(KindIndex kind) noexcept;
+  /// One whose memory is held already. nullptr: there is none of this kind.
+  [[nodiscard]] Frame* allocate_free(KindIndex kind) noexcept;
   /// The frame's memory stays resident for re-use; an extent that falls empty is kept while it is
   /// one of the few idle ones, else given back.
   void release(Frame& frame) noexcept;
@@ -103,6 +105,7 @@ class FrameStore {
   }
   /// Charged while the extent is open, whatever frames are in use.
   [[nodiscard]] static std::size_t fixed_bytes(const FrameKind& kind) noexcept;
+  [[nodiscard]] Frame* allocate_in(std::uint32_t extent) noexcept;
   [[nodiscard]] bool open_extent(KindIndex kind) noexcept;
   void close_extent(std::uint32_t extent) noexcept;
   std::uint64_t trim_extent(std::uint32_t extent) noexcept;

@@ -13,8 +13,9 @@ class ProcessBarrier {
   /// Registers the process for MEMBARRIER_CMD_PRIVATE_EXPEDITED. Idempotent. A child of fork()
   /// inherits the registration.
   static void start() noexcept;
-  /// Every other running thread of the process passes a full fence before this returns.
-  static void impose() noexcept;
+  /// Every other running thread of the process passes a full fence before this returns. false: the
+  /// kernel refused (a sandbox was entered since start()); no lock that was announced is entered.
+  [[nodiscard]] static bool impose() noexcept;
   static bool owners_must_fence() noexcept { return must_fence; }
 
  private:

@@ -167,7 +167,7 @@ inline void PageCache::unpin(Frame& frame, bool is_discarded) noexcept {
     frame.set_pinned(false);
     add_pinned(-1);
     if (pool_->is_over_budget()) [[unlikely]]
-      pool_->come_back_to_budget(*this);
+      pool_->come_back_to_budget(*this, frame);
   }
   lock_.leave();
 }

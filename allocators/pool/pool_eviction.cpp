@@ -54,8 +54,9 @@ void BufferPool::plan_if_old() noexcept {
   update_over_budget();
 }
 
-/// Enters the lock of every foreign cache that has a victim; one barrier for all of them.
-void BufferPool::announce_foreign(PageCache* own, std::span<const FrameIndex> victims) noexcept {
+/// Enters the lock of every foreign cache that has a victim; one barrier for all of them. false:
+/// none of them is entered.
+bool BufferPool::announce_foreign(PageCache* own, std::span<const FrameIndex> victims) noexcept {
   bool is_any = false;
   for (const FrameIndex index : victims) {
     PageCache* cache = store_.frame(index)->cache.load(std::memory_order_relaxed);
@@ -64,13 +65,13 @@ void BufferPool::announce_foreign(PageCache* own, std::span<const FrameIndex> vi
     cache->is_announced_ = true;
     is_any = true;
   }
-  if (!is_any) return;
-  ProcessBarrier::impose();
+  if (!is_any) return true;
   ++past_.barriers;
+  return ProcessBarrier::impose();
 }
 
 std::uint32_t BufferPool::evict_batch(PageCache* own, std::span<FrameIndex> victims) noexcept {
-  announce_foreign(own, victims);
+  const bool is_fenced = announce_foreign(own, victims);
   std::uint32_t evicted = 0;
   std::array<PageCache*, max_victims> entered{};
   std::uint32_t entered_count = 0;
@@ -81,7 +82,10 @@ std::uint32_t BufferPool::evict_batch(PageCache* own, std::span<FrameIndex> vict
     if (!is_own && cache.is_announced_) {
       cache.is_announced_ = false;
       entered[entered_count++] = &cache;
-      if (!cache.lock_.is_entered()) cache.skip_round_ = round_;
+      if (!is_fenced || !cache.lock_.is_entered()) {
+        cache.skip_round_ = round_;
+        met_busy_cache_ = true;
+      }
     }
     if ((!is_own && cache.skip_round_ == round_) || frame.is_pinned()) {
       policy_.take_back(index);
@@ -110,6 +114,7 @@ std::uint32_t BufferPool::evict_batch(PageCache* own, std::span<FrameIndex> vict
 
 std::uint32_t BufferPool::evict_some(PageCache* own, std::uint32_t wanted, Floors floors) noexcept {
   ++round_;
+  met_busy_cache_ = false;
   // A barrier costs a microsecond, so a visit to other caches takes more than is needed now.
   const std::uint64_t generous = std::min<std::uint64_t>(max_victims, capacity_frames_ / 64);
   const bool is_alone = own != nullptr && purgeable_caches_ == 1;
@@ -143,10 +148,10 @@ void BufferPool::for_each_idle(PageCache* own, Use use) noexcept {
     cache->lock_.announce();
     is_any = true;
   }
-  if (is_any) ProcessBarrier::impose();
+  const bool is_fenced = is_any && ProcessBarrier::impose();
   for (PageCache* cache = open_; cache != nullptr; cache = cache->next_) {
     if (cache == own) continue;
-    if (cache->lock_.is_entered()) use(*cache);
+    if (is_fenced && cache->lock_.is_entered()) use(*cache);
     cache->lock_.withdraw();
   }
 }
@@ -180,14 +185,22 @@ std::uint64_t BufferPool::trim() noexcept {
   return store_.trim();
 }
 
+// Pages smaller than the operating system's give nothing back before all of their extent is free,
+// so each turn evicts more.
 std::uint64_t BufferPool::release_bytes(std::uint64_t bytes) noexcept {
-  std::uint64_t mean = page_bytes;
-  if (const std::uint64_t released = trim(); released >= bytes) return released;
-  {
+  std::uint64_t released = trim();
+  for (std::uint64_t wanted = bytes; released < bytes; wanted *= 2) {
+    std::uint64_t mean = page_bytes, before = 0;
+    {
+      const LockGuard guard(lock_);
+      if (used_frames_ != 0) mean = used_bytes_ / used_frames_;
+      before = past_.evictions;
+    }
+    released += evict(wanted / mean + 1);
     const LockGuard guard(lock_);
-    if (used_frames_ != 0) mean = used_bytes_ / used_frames_;
+    if (past_.evictions == before) break;
   }
-  return evict(bytes / mean + 1);
+  return released;
 }
 
 void BufferPool::set_budget(std::uint64_t bytes, bool at_least_what_caches_want) noexcept {

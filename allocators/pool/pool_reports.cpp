@@ -109,14 +109,23 @@ std::vector<PageInfo> BufferPool::pages() {
   return rows;
 }
 
+// The OS takes milliseconds for a large pool, so it is asked without the lock: nothing is unmapped.
 PoolResidentBytes BufferPool::resident() noexcept {
-  const auto of_area = [this](const Area& area) {
-    const auto bytes = static_cast<std::size_t>(area.frontier() - area.begin());
+  const auto used_of = [](const Area& area) noexcept {
+    return static_cast<std::size_t>(area.frontier() - area.begin());
+  };
+  const auto resident_of = [this](const Area& area, std::size_t bytes) noexcept {
     return bytes == 0 ? 0 : settings_.pages->resident_bytes(area.begin(), bytes);
   };
-  const LockGuard guard(lock_);
-  return {.pages = of_area(*settings_.extents),
-          .tables = of_area(*settings_.tables) + of_area(*settings_.slots)};
+  std::size_t extents = 0, tables = 0, slots = 0;
+  {
+    const LockGuard guard(lock_);
+    extents = used_of(*settings_.extents);
+    tables = used_of(*settings_.tables);
+    slots = used_of(*settings_.slots);
+  }
+  return {.pages = resident_of(*settings_.extents, extents),
+          .tables = resident_of(*settings_.tables, tables) + resident_of(*settings_.slots, slots)};
 }
 
 void BufferPool::reset_statistics() noexcept {
@@ -175,9 +184,9 @@ std::optional<Violation> BufferPool::find_violation() noexcept {
   std::uint64_t frames = 0;
   bool is_any_busy = false;
   for (PageCache* cache = open_; cache != nullptr; cache = cache->next_) cache->lock_.announce();
-  ProcessBarrier::impose();
+  const bool is_fenced = ProcessBarrier::impose();
   for (PageCache* cache = open_; cache != nullptr; cache = cache->next_) {
-    if (!cache->lock_.is_entered()) {
+    if (!is_fenced || !cache->lock_.is_entered()) {
       is_any_busy = true;
     } else if (!found) {
       found = find_violation_in(*cache);

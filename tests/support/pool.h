@@ -43,6 +43,7 @@ class TestPool {
     std::uint64_t budget_frames = 100;
     std::string_view policy = policy_names.front();
     std::uint64_t limit_bytes = MemoryBudget::unlimited;
+    GrowthRule (*growth)() noexcept = nullptr;
   };
   TestPool() : TestPool(Options{}) {}
   explicit TestPool(const Options& options) {
@@ -57,7 +58,8 @@ class TestPool {
                     .pages = &pages,
                     .budget = &budget,
                     .allocate = [](std::size_t bytes) noexcept { return std::calloc(1, bytes); },
-                    .release = [](void* block, std::size_t) noexcept { std::free(block); }},
+                    .release = [](void* block, std::size_t) noexcept { std::free(block); },
+                    .growth = options.growth},
                    policy_named(options.policy));
     REQUIRE(started);
     pool.set_budget(options.budget_frames * test_frame_bytes, false);

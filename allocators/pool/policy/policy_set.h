@@ -95,6 +95,9 @@ class PolicySet {
                                              std::span<FrameIndex> victims) noexcept {
     return visit([&](auto& policy) { return policy.choose_victims(is_evictable, victims); });
   }
+  void ask_again(FrameIndex frame) noexcept {
+    visit([frame](auto& policy) { policy.ask_again(frame); });
+  }
   void take_back(FrameIndex frame) noexcept {
     visit([frame](auto& policy) { policy.take_back(frame); });
   }
