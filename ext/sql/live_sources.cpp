@@ -111,12 +111,17 @@ stats::LibraryFigures LiveSources::library() {
               figures.page_cache_overflow_peak);
   read_status(SQLITE_STATUS_MEMORY_USED, figures.memory_used, figures.memory_peak);
   if (memory_accounting() == Accounting::sqlitemem) {
+    // What sqlite3_status64() answers: the pool's pages are part of it.
     const HeapTotals totals = process_heap().totals();
-    figures.memory_used = totals.live_bytes;
-    figures.memory_peak = totals.peak_live_bytes;
+    const PagesInUse pages = process_pool().pages_in_use();
+    const LentBlocks lent = lent_blocks();
+    const auto lent_bytes = static_cast<std::uint64_t>(std::max<std::int64_t>(0, lent.bytes));
+    const auto lent_objects = static_cast<std::uint64_t>(std::max<std::int64_t>(0, lent.objects));
+    figures.memory_used = totals.live_bytes + pages.bytes + lent_bytes;
+    figures.memory_peak = totals.peak_live_bytes + pages.peak_bytes + lent_bytes;
     figures.largest_request = totals.largest_request_bytes;
-    figures.blocks = totals.live_objects;
-    figures.blocks_peak = totals.peak_live_objects;
+    figures.blocks = totals.live_objects + pages.frames + lent_objects;
+    figures.blocks_peak = totals.peak_live_objects + pages.peak_frames + lent_objects;
     return figures;
   }
   // The very statement that asks lives in SQLite's heap: 0 means that SQLite does not count.

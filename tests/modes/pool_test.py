@@ -200,8 +200,32 @@ def a_soft_heap_limit_holds_within_a_statement():
     check(int(result.stdout) < 9_000_000, f"the pool holds {result.stdout.strip()} bytes")
 
 
+USED = r'''
+import ctypes, os, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("CREATE TABLE t AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+           "WHERE i < 3000) SELECT randomblob(1000) AS b FROM n")
+library = ctypes.CDLL(os.environ["LD_PRELOAD"])
+library.sqlite3_memory_used.restype = ctypes.c_int64
+shown = db.execute("SELECT memory_bytes FROM memory_stats('memory_used')").fetchone()[0]
+print(shown, library.sqlite3_memory_used())
+'''
+
+
+def memory_used_in_memory_stats_left_out_the_pool():
+    path = os.path.abspath("used.db")
+    if os.path.exists(path):
+        os.remove(path)
+    result = subprocess.run([PYTHON, "-c", USED, path], env={**os.environ, "LD_PRELOAD": PRELOAD},
+                            capture_output=True, text=True)
+    check(result.returncode == 0, result.stderr)
+    shown, used = map(int, result.stdout.split())
+    check(used > 3_000_000 and abs(shown - used) < 100_000, shown, used)
+
+
 main([answers_are_those_of_stock_in_every_journal_mode,
       answers_are_those_of_stock_under_every_policy,
       a_process_killed_while_it_writes_leaves_a_sound_database,
       memory_returns_to_the_start_after_closing_everything,
-      a_soft_heap_limit_holds_within_a_statement])
+      a_soft_heap_limit_holds_within_a_statement,
+      memory_used_in_memory_stats_left_out_the_pool])
