@@ -167,4 +167,22 @@ TEST_CASE("a hard limit holds for large pages while small ones are free", "[pool
   subject.pool.destroy(large);
 }
 
+TEST_CASE("at a hard limit an in-memory database takes the pages that it needs, not all",
+          "[pool]") {
+  rule_now = GrowthRule::grow;
+  TestPool subject(
+      {.extents = 64, .budget_frames = 4000, .growth = []() noexcept { return rule_now; }});
+  PageCache& file = subject.create();
+  read_all(file, 2000);
+  PageCache& memory = subject.create(false);
+  rule_now = GrowthRule::refuse;
+  const std::uint64_t before = subject.pool.live_bytes();
+  CHECK(memory.fetch(1, FetchMode::always) != nullptr);
+  CHECK(subject.pool.live_bytes() <= before);
+  CHECK(file.page_count() > 1500);
+  require_sound(subject.pool);
+  subject.pool.destroy(file);
+  subject.pool.destroy(memory);
+}
+
 }  // namespace sqlitemem::tests

@@ -234,9 +234,12 @@ bool BufferPool::is_dirty_pressure(const PageCache& cache) const noexcept {
 bool BufferPool::refill_unevictable(PageCache& cache, std::uint32_t wanted) noexcept {
   while (cache.spares() < wanted && take_spare(cache)) {
   }
+  const std::uint64_t before = used_bytes_ + unevictable_bytes_;
   while (cache.spares() == 0 && evict_some(nullptr, wanted, Floors::ignore) != 0) {
     store_.trim();  // An evictable page's memory becomes one of ours.
-    if (take_spare(cache)) break;
+    const bool is_growth =
+        used_bytes_ + unevictable_bytes_ + store_.kind(cache.kind_).frame_bytes() > before;
+    if (is_growth ? take_spare(cache) : take_spare(cache, GrowthRule::grow)) break;
   }
   return cache.spares() != 0;
 }

@@ -224,6 +224,7 @@ class BufferPool {
   std::atomic<bool> is_over_budget_{false};
   std::atomic<bool> plan_is_old_{true};
   bool follows_caches_ SQLITEMEM_GUARDED_BY(lock_) = false;
+  bool met_busy_cache_ SQLITEMEM_GUARDED_BY(lock_) = false;  // In the latest search for victims.
   GrowthRule growth_ SQLITEMEM_GUARDED_BY(lock_) = GrowthRule::grow;
 
   PageCache* open_ SQLITEMEM_GUARDED_BY(lock_) = nullptr;
@@ -231,7 +232,6 @@ class BufferPool {
   std::uint64_t next_id_ SQLITEMEM_GUARDED_BY(lock_) = 1;
   std::uint64_t round_ SQLITEMEM_GUARDED_BY(lock_) = 0;
   std::uint64_t base_budget_ SQLITEMEM_GUARDED_BY(lock_) = 0;
-  bool met_busy_cache_ SQLITEMEM_GUARDED_BY(lock_) = false;  // In the latest search for victims.
   /// Pages that are made beyond the budget before victims are searched for again: a search that
   /// finds every page pinned costs O(frames).
   std::uint64_t pages_before_search_ SQLITEMEM_GUARDED_BY(lock_) = 0;

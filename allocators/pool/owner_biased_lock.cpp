@@ -15,8 +15,7 @@ void ProcessBarrier::start() noexcept {
 
 bool ProcessBarrier::impose() noexcept {
   // Where owners fence, the two exchanges order themselves.
-  return must_fence ||
-         ::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
+  return must_fence || ::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
 }
 
 // The foreign thread holds the lock for the microseconds that a batch of evictions takes, or for a
