@@ -30,4 +30,16 @@ void test_oltp(const SqliteRun& run);
 /// The single-threaded mix: peak memory, and a line "answers <hash>" over every value of every row.
 void test_speed_mix(const SqliteRun& run);
 
+/// Point reads by Zipf's law of the 200 MB database, which the kernel has in memory: thousand reads
+/// per second of CPU time, and of wall time under <name>_wall; the hit ratio and peak memory.
+void test_zipf_reads(const SqliteRun& run);
+
+/// The first of such reads after the kernel forgot the file: thousand reads per second of wall
+/// time, where the kernel does forget.
+void test_zipf_cold_reads(const SqliteRun& run);
+
+/// Eight connections to that database: pages read from the file in all, and in the second half of
+/// the run; the hit ratio of each.
+void test_uneven(const SqliteRun& run);
+
 }  // namespace sqlitemem::bench
