@@ -11,9 +11,12 @@
 #include "allocators/stats/process_memory.h"
 
 namespace sqlitemem {
+
+constinit BufferPool the_process_pool;
+
 namespace {
 
-constinit BufferPool pool;
+constexpr BufferPool& pool = the_process_pool;
 constinit Lock start_lock;
 constinit Area extents, slots, tables;
 
@@ -113,8 +116,6 @@ bool start() noexcept {
 }
 
 }  // namespace
-
-BufferPool& process_pool() noexcept { return pool; }
 
 std::uint64_t automatic_pool_budget(std::uint64_t memory_limit, std::uint64_t machine_bytes,
                                     std::optional<std::uint64_t> group_limit) noexcept {

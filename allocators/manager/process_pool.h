@@ -8,8 +8,12 @@
 
 namespace sqlitemem {
 
-/// Never destroyed: page caches may close in the last instruction of the process.
-BufferPool& process_pool() noexcept;
+/// Defined in process_pool.cpp; use process_pool().
+[[gnu::visibility("hidden")]] extern constinit BufferPool the_process_pool;
+
+/// Never destroyed: page caches may close in the last instruction of the process. Inline, because
+/// every hit asks whether a page cache is the pool's.
+inline BufferPool& process_pool() noexcept { return the_process_pool; }
 
 using GrowthHandler = GrowthRule (*)() noexcept;
 

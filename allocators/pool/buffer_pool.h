@@ -150,6 +150,10 @@ class BufferPool {
 
   // For PageCache, with that cache's lock entered.
   [[nodiscard]] bool reference_is_a_mark() const noexcept { return policy_.reference_is_a_mark(); }
+  /// Marks the page if the policy is the default one.
+  [[nodiscard]] bool marked_by_default(const Frame& frame) noexcept {
+    return policy_.marked_by_default(frame.index);
+  }
   void mark_reference(const Frame& frame) noexcept { policy_.on_reference(frame.index); }
   void defer_reference(PageCache& cache, const Frame& frame) noexcept;
   [[nodiscard]] bool is_over_budget() const noexcept {

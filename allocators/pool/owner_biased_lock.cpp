@@ -20,7 +20,7 @@ bool ProcessBarrier::impose() noexcept {
 
 // The foreign thread holds the lock for the microseconds that a batch of evictions takes, or for a
 // time slice when it is preempted.
-void OwnerBiasedLock::wait_for_foreign() noexcept {
+void OwnerBiasedLock::finish_entering() noexcept {
   do {
     busy_.store(0, std::memory_order_release);
     while (foreign_.load(std::memory_order_acquire) != 0) ::sched_yield();

@@ -33,14 +33,21 @@ class ProcessBarrier {
 class OwnerBiasedLock {
  public:
   void enter() noexcept {
+    if (!begin_entering()) [[unlikely]]
+      finish_entering();
+  }
+  /// The usual half of enter(). false: finish_entering() has to follow. Apart, so that a hit needs
+  /// no stack frame for a call that it hardly ever makes.
+  [[nodiscard]] bool begin_entering() noexcept {
     if (ProcessBarrier::owners_must_fence()) [[unlikely]]
       busy_.exchange(1, std::memory_order_seq_cst);
     else
       busy_.store(1, std::memory_order_relaxed);
     std::atomic_signal_fence(std::memory_order_seq_cst);
-    if (foreign_.load(std::memory_order_seq_cst) != 0) [[unlikely]]
-      wait_for_foreign();
+    return foreign_.load(std::memory_order_seq_cst) == 0;
   }
+  /// Waits until no foreign thread is inside.
+  void finish_entering() noexcept;
   void leave() noexcept { busy_.store(0, std::memory_order_release); }
 
   /// Step 1 of a foreign entry. Then, once for any number of locks, ProcessBarrier::impose().
@@ -53,8 +60,6 @@ class OwnerBiasedLock {
   void withdraw() noexcept { foreign_.store(0, std::memory_order_release); }
 
  private:
-  void wait_for_foreign() noexcept;
-
   std::atomic<std::uint32_t> busy_{0};
   std::atomic<std::uint32_t> foreign_{0};
 };

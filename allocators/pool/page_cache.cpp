@@ -1,4 +1,4 @@
-// What a page cache does beyond a hit: making pages, renaming and dropping them, growing its table.
+// What a page cache does beyond a hit: waiting, making pages, renaming and dropping them, growing its table.
 #include "allocators/pool/page_cache.h"
 
 #include <algorithm>
@@ -27,6 +27,43 @@ Frame* PageCache::fetch_new(std::uint32_t key, FetchMode mode) noexcept {
   if (page_count() > mask_ + 1) [[unlikely]]
     grow_table();
   return frame;
+}
+
+Frame* PageCache::fetch_absent(std::uint32_t key, FetchMode mode) noexcept {
+  Frame* frame = fetch_new(key, mode);
+  lock_.leave();
+  return frame;
+}
+
+/// Under another policy than the default.
+Frame* PageCache::reference_otherwise(Frame& frame) noexcept {
+  if (pool_->reference_is_a_mark())
+    pool_->mark_reference(frame);
+  else
+    pool_->defer_reference(*this, frame);
+  lock_.leave();
+  return &frame;
+}
+
+void PageCache::unpin_otherwise(Frame& frame, bool is_discarded) noexcept {
+  if (is_discarded) {
+    pool_->discard(*this, frame);
+  } else {
+    frame.set_pinned(false);
+    add_pinned(-1);
+    pool_->come_back_to_budget(*this, frame);
+  }
+  lock_.leave();
+}
+
+Frame* PageCache::wait_and_fetch(std::uint32_t key, FetchMode mode) noexcept {
+  lock_.finish_entering();
+  return fetch_entered(key, mode);
+}
+
+void PageCache::wait_and_unpin(Frame& frame, bool is_discarded) noexcept {
+  lock_.finish_entering();
+  unpin_entered(frame, is_discarded);
 }
 
 /// Without memory for a larger table the chains grow instead.

@@ -70,8 +70,18 @@ class alignas(64) PageCache {
     spare_count_.store(spares() - 1, std::memory_order_relaxed);
     return *spare_[spares()];
   }
+  // With the lock entered; these leave it. What a hit does not need is out of line and called last,
+  // so that a hit saves no registers.
+  [[nodiscard]] Frame* fetch_entered(std::uint32_t key, FetchMode mode) noexcept;
+  [[nodiscard]] Frame* fetch_absent(std::uint32_t key, FetchMode mode) noexcept;
+  [[nodiscard]] Frame* reference_otherwise(Frame& frame) noexcept;
+  void unpin_entered(Frame& frame, bool is_discarded) noexcept;
+  void unpin_otherwise(Frame& frame, bool is_discarded) noexcept;
+  // These enter it, too.
+  [[nodiscard]] Frame* wait_and_fetch(std::uint32_t key, FetchMode mode) noexcept;
+  void wait_and_unpin(Frame& frame, bool is_discarded) noexcept;
+
   [[nodiscard]] Frame* fetch_new(std::uint32_t key, FetchMode mode) noexcept;
-  void reference(const Frame& frame) noexcept;
   void link(Frame& frame) noexcept {
     Frame*& bucket = buckets_[frame.page_number() & mask_];
     frame.next = bucket;
@@ -131,45 +141,41 @@ class alignas(64) PageCache {
 
 namespace sqlitemem {
 
-inline void PageCache::reference(const Frame& frame) noexcept {
-  if (frame.is_admitted != 0) {
-    if (pool_->reference_is_a_mark()) [[likely]]
-      pool_->mark_reference(frame);
-    else
-      pool_->defer_reference(*this, frame);
-  }
-}
-
-inline Frame* PageCache::fetch(std::uint32_t key, FetchMode mode) noexcept {
-  lock_.enter();
+inline Frame* PageCache::fetch_entered(std::uint32_t key, FetchMode mode) noexcept {
   Frame* frame = find(key);
-  if (frame != nullptr) [[likely]] {
-    if (frame->is_pinned()) {
-      count(pinned_hits_);
-    } else {
-      frame->set_pinned(true);
-      add_pinned(1);
-      count(hits_);
-      reference(*frame);
-    }
-  } else if (mode != FetchMode::lookup) {
-    frame = fetch_new(key, mode);
+  if (frame == nullptr) {
+    if (mode != FetchMode::lookup) return fetch_absent(key, mode);
+  } else if (frame->is_pinned()) {
+    count(pinned_hits_);
+  } else {
+    frame->set_pinned(true);
+    add_pinned(1);
+    count(hits_);
+    if (frame->is_admitted != 0 && !pool_->marked_by_default(*frame)) [[unlikely]]
+      return reference_otherwise(*frame);
   }
   lock_.leave();
   return frame;
 }
 
-inline void PageCache::unpin(Frame& frame, bool is_discarded) noexcept {
-  lock_.enter();
-  if (is_discarded) [[unlikely]] {
-    pool_->discard(*this, frame);
-  } else {
-    frame.set_pinned(false);
-    add_pinned(-1);
-    if (pool_->is_over_budget()) [[unlikely]]
-      pool_->come_back_to_budget(*this, frame);
-  }
+inline Frame* PageCache::fetch(std::uint32_t key, FetchMode mode) noexcept {
+  if (!lock_.begin_entering()) [[unlikely]]
+    return wait_and_fetch(key, mode);
+  return fetch_entered(key, mode);
+}
+
+inline void PageCache::unpin_entered(Frame& frame, bool is_discarded) noexcept {
+  if (is_discarded || pool_->is_over_budget()) [[unlikely]]
+    return unpin_otherwise(frame, is_discarded);
+  frame.set_pinned(false);
+  add_pinned(-1);
   lock_.leave();
+}
+
+inline void PageCache::unpin(Frame& frame, bool is_discarded) noexcept {
+  if (!lock_.begin_entering()) [[unlikely]]
+    return wait_and_unpin(frame, is_discarded);
+  unpin_entered(frame, is_discarded);
 }
 
 }  // namespace sqlitemem

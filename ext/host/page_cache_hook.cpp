@@ -50,16 +50,23 @@ void note_legacy(sqlite3_pcache* handle) noexcept {
   }
 }
 
+[[gnu::noinline]] sqlite3_pcache_page* fetch_legacy(sqlite3_pcache* handle, unsigned key,
+                                                    int create_flag) noexcept {
+  note_legacy(handle);
+  return previous.xFetch(handle, key, create_flag);
+}
+
 void forget_legacy(sqlite3_pcache* handle) noexcept {
   const LockGuard guard(legacy().lock);
   std::erase_if(legacy().all, [handle](const auto& each) { return each.first == handle; });
   last_legacy = nullptr;
 }
 
+PageCache* cache_of(sqlite3_pcache* handle) noexcept {
+  return reinterpret_cast<PageCache*>(handle);
+}
 PageCache* ours(sqlite3_pcache* handle) noexcept {
-  if (process_pool().owns(handle)) [[likely]]
-    return reinterpret_cast<PageCache*>(handle);
-  return nullptr;
+  return process_pool().owns(handle) ? cache_of(handle) : nullptr;
 }
 Frame* frame_of(sqlite3_pcache_page* page) noexcept { return reinterpret_cast<Frame*>(page); }
 sqlite3_pcache_page* page_of(Frame* frame) noexcept {
@@ -108,16 +115,15 @@ int hook_page_count(sqlite3_pcache* handle) {
 }
 
 sqlite3_pcache_page* hook_fetch(sqlite3_pcache* handle, unsigned key, int create_flag) {
-  if (PageCache* cache = ours(handle)) [[likely]]
-    return page_of(cache->fetch(key, static_cast<FetchMode>(create_flag)));
-  note_legacy(handle);
-  return previous.xFetch(handle, key, create_flag);
+  if (!process_pool().owns(handle)) [[unlikely]]
+    return fetch_legacy(handle, key, create_flag);
+  return page_of(cache_of(handle)->fetch(key, static_cast<FetchMode>(create_flag)));
 }
 
 void hook_unpin(sqlite3_pcache* handle, sqlite3_pcache_page* page, int is_discarded) {
-  if (PageCache* cache = ours(handle)) [[likely]]
-    return cache->unpin(*frame_of(page), is_discarded != 0);
-  previous.xUnpin(handle, page, is_discarded);
+  if (!process_pool().owns(handle)) [[unlikely]]
+    return previous.xUnpin(handle, page, is_discarded);
+  cache_of(handle)->unpin(*frame_of(page), is_discarded != 0);
 }
 
 void hook_rekey(sqlite3_pcache* handle, sqlite3_pcache_page* page, unsigned from, unsigned to) {

@@ -66,16 +66,22 @@ class PolicySet {
   void start(PolicyKind kind, const PolicyMemory& memory, std::uint32_t capacity) noexcept {
     with_alternative(kind, [&](auto type) {
       policy_.emplace<typename decltype(type)::type>().start(memory, capacity);
-      is_default_ = policy_.index() == 0;
       is_mark_ = decltype(type)::type::reference_is_a_mark;
       return std::size_t{0};
     });
   }
   /// See EvictionPolicy::reference_is_a_mark.
   [[nodiscard]] bool reference_is_a_mark() const noexcept { return is_mark_; }
+  /// on_reference() if the policy is the default one; it needs no lock.
+  [[nodiscard]] bool marked_by_default(FrameIndex frame) noexcept {
+    using Default = std::variant_alternative_t<0, AnyPolicy>;
+    static_assert(Default::reference_is_a_mark);
+    auto* policy = std::get_if<Default>(&policy_);
+    if (policy == nullptr) return false;
+    policy->on_reference(frame);
+    return true;
+  }
   void on_reference(FrameIndex frame) noexcept {
-    if (is_default_) [[likely]]
-      return std::get_if<0>(&policy_)->on_reference(frame);
     visit([frame](auto& policy) { policy.on_reference(frame); });
   }
   void resize(std::uint32_t frames) noexcept {
@@ -126,7 +132,6 @@ class PolicySet {
 
  private:
   AnyPolicy policy_;
-  bool is_default_ = true;
   bool is_mark_ = true;
 };
 
