@@ -207,9 +207,9 @@ class BufferPool {
   /// own's spares. Returns how many pages were evicted.
   std::uint32_t evict_some(PageCache* own, std::uint32_t wanted, Floors floors) noexcept
       SQLITEMEM_REQUIRES(lock_);
-  std::uint32_t evict_batch(PageCache* own, std::span<FrameIndex> victims) noexcept
+  std::uint32_t evict_batch(PageCache* own, std::span<const FrameIndex> victims) noexcept
       SQLITEMEM_REQUIRES(lock_);
-  [[nodiscard]] bool announce_foreign(PageCache* own, std::span<const FrameIndex> victims) noexcept
+  [[nodiscard]] bool announce_foreign(PageCache* own, std::span<Frame* const> victims) noexcept
       SQLITEMEM_REQUIRES(lock_);
   /// Spares and pending pages of idle caches, which no policy knows.
   void drain_idle_caches(PageCache* own) noexcept SQLITEMEM_REQUIRES(lock_);

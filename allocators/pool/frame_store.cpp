@@ -18,6 +18,7 @@ FrameKind make_kind(std::size_t page, std::size_t extra) {
   // 16 bytes more than the last header: what SQLite may read past a page stays inside the extent.
   kind.frames = static_cast<std::uint32_t>(std::min<std::size_t>(
       std::size_t{1} << extent_frames_shift, (extent_bytes - 16) / (page + kind.header_bytes)));
+  kind.headers_at = kind.frames * kind.page_bytes;
   return kind;
 }
 
@@ -97,13 +98,6 @@ bool FrameStore::open_extent(KindIndex kind_index) noexcept {
   ++idle_extents_;
   list(extent);
   return true;
-}
-
-Frame* FrameStore::frame(FrameIndex index) const noexcept {
-  const std::uint32_t extent = index >> extent_frames_shift;
-  const FrameKind& kind = kinds_[extents_[extent].kind];
-  return reinterpret_cast<Frame*>(address(extent) + data_bytes(kind) +
-                                  std::size_t{index & slot_mask} * kind.header_bytes);
 }
 
 Frame* FrameStore::frame_in_use(FrameIndex index) const noexcept {

@@ -25,6 +25,7 @@ struct FrameKind {
   std::uint32_t extra_bytes = 0;   ///< SQLite's own header behind ours.
   std::uint32_t header_bytes = 0;  ///< sizeof(Frame) + extra_bytes, rounded up to 8.
   std::uint32_t frames = 0;        ///< Per extent.
+  std::uint32_t headers_at = 0;    ///< In the extent: behind the data of all pages.
   /// What one page costs: its data and its header.
   [[nodiscard]] std::uint64_t frame_bytes() const { return page_bytes + header_bytes; }
 };
@@ -64,7 +65,12 @@ class FrameStore {
   /// Gives the memory of all free frames back to the operating system; returns bytes.
   std::uint64_t trim() noexcept;
 
-  [[nodiscard]] Frame* frame(FrameIndex index) const noexcept;
+  [[nodiscard]] Frame* frame(FrameIndex index) const noexcept {
+    const std::uint32_t extent = index >> extent_frames_shift;
+    const FrameKind& kind = kinds_[extents_[extent].kind];
+    const std::size_t slot = index & ((1U << extent_frames_shift) - 1);
+    return reinterpret_cast<Frame*>(address(extent) + kind.headers_at + slot * kind.header_bytes);
+  }
   [[nodiscard]] FrameIndex frame_limit() const noexcept {  ///< No frame has this number or above.
     return static_cast<FrameIndex>(opened_ << extent_frames_shift);
   }

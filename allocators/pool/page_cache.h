@@ -87,6 +87,9 @@ class alignas(64) PageCache {
     frame.next = bucket;
     bucket = &frame;
   }
+  void prefetch_bucket(const Frame& frame) const noexcept {
+    __builtin_prefetch(&buckets_[frame.page_number() & mask_], 1);
+  }
   void unlink(Frame& frame) noexcept {
     Frame** place = &buckets_[frame.page_number() & mask_];
     while (*place != &frame) place = &(*place)->next;

@@ -56,10 +56,10 @@ void BufferPool::plan_if_old() noexcept {
 
 /// Enters the lock of every foreign cache that has a victim; one barrier for all of them. false:
 /// none of them is entered.
-bool BufferPool::announce_foreign(PageCache* own, std::span<const FrameIndex> victims) noexcept {
+bool BufferPool::announce_foreign(PageCache* own, std::span<Frame* const> victims) noexcept {
   bool is_any = false;
-  for (const FrameIndex index : victims) {
-    PageCache* cache = store_.frame(index)->cache.load(std::memory_order_relaxed);
+  for (const Frame* frame : victims) {
+    PageCache* cache = frame->cache.load(std::memory_order_relaxed);
     if (cache == own || cache->is_announced_) continue;
     cache->lock_.announce();
     cache->is_announced_ = true;
@@ -70,13 +70,21 @@ bool BufferPool::announce_foreign(PageCache* own, std::span<const FrameIndex> vi
   return ProcessBarrier::impose();
 }
 
-std::uint32_t BufferPool::evict_batch(PageCache* own, std::span<FrameIndex> victims) noexcept {
-  const bool is_fenced = announce_foreign(own, victims);
+std::uint32_t BufferPool::evict_batch(PageCache* own,
+                                      std::span<const FrameIndex> victims) noexcept {
+  std::array<Frame*, max_victims> frames;
+  for (std::size_t i = 0; i < victims.size(); ++i) {
+    frames[i] = store_.frame(victims[i]);
+    // The batch waits for memory once, not once for each of its pages.
+    if (frames[i]->cache.load(std::memory_order_relaxed) == own)
+      own->prefetch_bucket(*frames[i]);
+  }
+  const bool is_fenced = announce_foreign(own, std::span(frames).first(victims.size()));
   std::uint32_t evicted = 0;
-  std::array<PageCache*, max_victims> entered{};
+  std::array<PageCache*, max_victims> entered;
   std::uint32_t entered_count = 0;
-  for (const FrameIndex index : victims) {
-    Frame& frame = *store_.frame(index);
+  for (std::size_t i = 0; i < victims.size(); ++i) {
+    Frame& frame = *frames[i];
     PageCache& cache = *frame.cache.load(std::memory_order_relaxed);
     const bool is_own = &cache == own;
     if (!is_own && cache.is_announced_) {
@@ -88,7 +96,7 @@ std::uint32_t BufferPool::evict_batch(PageCache* own, std::span<FrameIndex> vict
       }
     }
     if ((!is_own && cache.skip_round_ == round_) || frame.is_pinned()) {
-      policy_.take_back(index);
+      policy_.take_back(frame.index);
       continue;
     }
     cache.unlink(frame);
@@ -129,7 +137,7 @@ std::uint32_t BufferPool::evict_some(PageCache* own, std::uint32_t wanted, Floor
     return floors == Floors::ignore ||
            cache->page_count() > cache->floor_frames_.load(std::memory_order_relaxed);
   };
-  std::array<FrameIndex, max_victims> victims{};
+  std::array<FrameIndex, max_victims> victims;
   for (int attempt = 0; attempt < 8; ++attempt) {
     const std::uint32_t chosen = policy_.choose_victims(
         is_evictable, std::span(victims).first(std::min(batch, max_victims)));

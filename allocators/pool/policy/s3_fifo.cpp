@@ -58,11 +58,6 @@ void S3Fifo::take_back(FrameIndex frame) noexcept {
   queue.push_newest(frame);
 }
 
-Tier S3Fifo::tier(FrameIndex frame) const noexcept {
-  if (!knows(frame)) return Tier::none;
-  return links(frame).queue == small_number ? Tier::warm : Tier::hot;
-}
-
 std::optional<Violation> S3Fifo::find_violation() const {
   for (const FrameQueue* queue : {&small_, &main_}) {
     if (const auto broken = queue->find_violation(max_frames_)) return broken;

@@ -55,7 +55,10 @@ class S3Fifo : public FrameTable {
   [[nodiscard]] std::uint8_t marks(FrameIndex frame) const noexcept {
     return marks_[frame].value();
   }
-  [[nodiscard]] Tier tier(FrameIndex frame) const noexcept;
+  [[nodiscard]] Tier tier(FrameIndex frame) const noexcept {
+    if (!knows(frame)) return Tier::none;
+    return links(frame).queue == small_number ? Tier::warm : Tier::hot;
+  }
   [[nodiscard]] TierCounts counts() const noexcept {
     return {.warm = small_.count(), .hot = main_.count(), .cold = ghosts_.count()};
   }
