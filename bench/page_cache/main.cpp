@@ -37,8 +37,8 @@ std::vector<Job> timed_jobs(const Options& options) {
     if (!options.wants_test(test.name)) continue;
     for (const std::string_view subject : page_cache_subjects) {
       if (!options.wants_subject(subject)) continue;
-      jobs.push_back({std::string(test.name), std::string(subject),
-                      worker_command(test, subject, options)});
+      jobs.push_back(
+          {std::string(test.name), std::string(subject), worker_command(test, subject, options)});
     }
   }
   return jobs;

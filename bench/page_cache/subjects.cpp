@@ -46,8 +46,8 @@ const sqlite3_pcache_methods2& load_ours(std::uint64_t pages) {
 
 const sqlite3_pcache_methods2& load_sqlite(std::string_view subject, const char* path) {
   void* library = load_library(subject, path);
-  const auto option_used = find<int (*)(const char*)>(library, "sqlite3_compileoption_used",
-                                                       subject);
+  const auto option_used =
+      find<int (*)(const char*)>(library, "sqlite3_compileoption_used", subject);
   const bool is_group = option_used("ENABLE_MEMORY_MANAGEMENT") != 0;
   if (is_group != (subject == shared_group))
     stop(1, subject, "this SQLite is built for the other way of caching pages");

@@ -33,6 +33,7 @@ void test_speed_mix(const SqliteRun& run);
 /// Point reads by Zipf's law of the 200 MB database, which the kernel has in memory: thousand reads
 /// per second of CPU time, and of wall time under <name>_wall; the hit ratio and peak memory.
 void test_zipf_reads(const SqliteRun& run);
+void test_zipf_reads_in_transaction(const SqliteRun& run);
 
 /// The first of such reads after the kernel forgot the file: thousand reads per second of wall
 /// time, where the kernel does forget.

@@ -62,8 +62,7 @@ bool measure_uneven(const Options& options, const MakeJob& make_job, Measurement
              measurements)) {
       return false;
     }
-    const std::string budget =
-        fmt::format("SQLITEMEM_BUFFER_POOL_SIZE={}", pages * frame_bytes);
+    const std::string budget = fmt::format("SQLITEMEM_BUFFER_POOL_SIZE={}", pages * frame_bytes);
     if (options.wants_subject("managed") &&
         !run(make_job(total.test, "managed", {budget}), measurements)) {
       return false;

@@ -17,7 +17,7 @@ namespace {
 enum class Habit { by_id, by_name, both, ranges, scans };
 
 struct Client {
-  std::uint32_t rate;   ///< Its share of the operations.
+  std::uint32_t rate;  ///< Its share of the operations.
   Habit habit;
   std::uint32_t first;  ///< Of the rows that it reads.
   std::uint32_t rows;

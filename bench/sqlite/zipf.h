@@ -24,8 +24,8 @@ class ZipfKeys {
   /// `place`: another one moves the frequent numbers elsewhere.
   std::uint32_t draw(Random& random, std::uint32_t place = 0) const {
     const double at = static_cast<double>(random.next() >> 11) * 0x1.0p-53 * sums_.back();
-    const auto rank =
-        static_cast<std::uint64_t>(std::upper_bound(sums_.begin(), sums_.end(), at) - sums_.begin());
+    const auto rank = static_cast<std::uint64_t>(std::upper_bound(sums_.begin(), sums_.end(), at) -
+                                                 sums_.begin());
     // 7919 is a prime, and no factor of the counts that are used.
     return static_cast<std::uint32_t>((rank * 7919 + place) % sums_.size()) + 1;
   }
