@@ -76,8 +76,7 @@ std::uint32_t BufferPool::evict_batch(PageCache* own,
   for (std::size_t i = 0; i < victims.size(); ++i) {
     frames[i] = store_.frame(victims[i]);
     // The batch waits for memory once, not once for each of its pages.
-    if (frames[i]->cache.load(std::memory_order_relaxed) == own)
-      own->prefetch_bucket(*frames[i]);
+    if (frames[i]->cache.load(std::memory_order_relaxed) == own) own->prefetch_bucket(*frames[i]);
   }
   const bool is_fenced = announce_foreign(own, std::span(frames).first(victims.size()));
   std::uint32_t evicted = 0;
