@@ -9,7 +9,7 @@ case "${1:-}" in
   *) build_directory=$1; shift ;;
 esac
 programs=$build_directory/bench
-for program in allocator_bench sqlite_bench; do
+for program in allocator_bench sqlite_bench pool_bench; do
   if [ ! -x "$programs/$program" ]; then
     echo "$programs/$program is missing: run make release" >&2
     exit 1
@@ -25,3 +25,4 @@ echo "SQLite $(sqlite3 --version | cut -d ' ' -f 1). Load before the run:$load."
 echo
 "$programs/allocator_bench" "$@"
 "$programs/sqlite_bench" "$@"
+"$programs/pool_bench" "$@"
