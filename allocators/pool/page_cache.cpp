@@ -1,4 +1,4 @@
-// What a page cache does beyond a hit: waiting, making pages, renaming and dropping them, growing its table.
+// What a page cache does beyond a hit: waiting, making, renaming and dropping pages, its table.
 #include "allocators/pool/page_cache.h"
 
 #include <algorithm>
