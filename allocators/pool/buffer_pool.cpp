@@ -2,6 +2,7 @@
 #include "allocators/pool/buffer_pool.h"
 
 #include <sched.h>
+#include <time.h>
 
 #include <algorithm>
 #include <new>
@@ -20,8 +21,19 @@ constexpr std::uint64_t mix(std::uint64_t value) noexcept {
 }
 
 /// How often a page that memory was refused for is asked for again, while caches that hold clean
-/// pages are in use by other threads.
-constexpr int max_attempts = 200;
+/// pages are in use by other threads. With the pauses below some two seconds: an owner inside its
+/// cache is there for microseconds, or for as long as it is not scheduled.
+constexpr int max_attempts = 2000;
+constexpr int quick_attempts = 50;
+
+void wait_a_moment(int attempt) noexcept {
+  if (attempt <= quick_attempts) {
+    ::sched_yield();
+    return;
+  }
+  constexpr timespec pause{.tv_sec = 0, .tv_nsec = 1'000'000};
+  ::nanosleep(&pause, nullptr);
+}
 
 }  // namespace
 
@@ -234,6 +246,8 @@ bool BufferPool::is_dirty_pressure(const PageCache& cache) const noexcept {
 bool BufferPool::refill_unevictable(PageCache& cache, std::uint32_t wanted) noexcept {
   while (cache.spares() < wanted && take_spare(cache)) {
   }
+  if (cache.spares() != 0) return true;
+  drain_idle_caches(&cache);
   const std::uint64_t before = used_bytes_ + unevictable_bytes_;
   while (cache.spares() == 0 && evict_some(nullptr, wanted, Floors::ignore) != 0) {
     store_.trim();  // An evictable page's memory becomes one of ours.
@@ -263,6 +277,7 @@ bool BufferPool::make_room(PageCache& cache, std::uint32_t wanted, Floors floors
 }
 
 bool BufferPool::refill_once(PageCache& cache, FetchMode mode) noexcept {
+  passed_busy_cache_ = false;
   tell_policy(cache);
   cache.used_at_ns_.store(coarse_clock_ns(), std::memory_order_relaxed);
   plan_if_old();
@@ -300,7 +315,8 @@ bool BufferPool::refill(PageCache& cache, FetchMode mode) noexcept {
       growth_ = growth;
       if (refill_once(cache, mode)) return true;
       if (mode == FetchMode::if_easy) return false;
-      if (attempt == max_attempts) {
+      // A cache in use by another thread may hold the last clean pages; else nobody does.
+      if (attempt == max_attempts || (attempt > 0 && !passed_busy_cache_)) {
         ++past_.failures;
         return false;
       }
@@ -308,7 +324,7 @@ bool BufferPool::refill(PageCache& cache, FetchMode mode) noexcept {
     // Others may take our pages while we wait, so that two who wait for each other both go on.
     cache.lock_.leave();
     if (attempt == 0 && settings_.reclaim != nullptr) settings_.reclaim();
-    if (attempt > 0) ::sched_yield();
+    if (attempt > 0) wait_a_moment(attempt);
     cache.lock_.enter();
   }
 }

@@ -228,7 +228,8 @@ class BufferPool {
   std::atomic<bool> is_over_budget_{false};
   std::atomic<bool> plan_is_old_{true};
   bool follows_caches_ SQLITEMEM_GUARDED_BY(lock_) = false;
-  bool met_busy_cache_ SQLITEMEM_GUARDED_BY(lock_) = false;  // In the latest search for victims.
+  bool met_busy_cache_ SQLITEMEM_GUARDED_BY(lock_) = false;     // In the latest search for victims.
+  bool passed_busy_cache_ SQLITEMEM_GUARDED_BY(lock_) = false;  // Since refill_once() began.
   GrowthRule growth_ SQLITEMEM_GUARDED_BY(lock_) = GrowthRule::grow;
 
   PageCache* open_ SQLITEMEM_GUARDED_BY(lock_) = nullptr;

@@ -91,7 +91,7 @@ std::uint32_t BufferPool::evict_batch(PageCache* own,
       entered[entered_count++] = &cache;
       if (!is_fenced || !cache.lock_.is_entered()) {
         cache.skip_round_ = round_;
-        met_busy_cache_ = true;
+        met_busy_cache_ = passed_busy_cache_ = true;
       }
     }
     if ((!is_own && cache.skip_round_ == round_) || frame.is_pinned()) {
@@ -158,7 +158,11 @@ void BufferPool::for_each_idle(PageCache* own, Use use) noexcept {
   const bool is_fenced = is_any && ProcessBarrier::impose();
   for (PageCache* cache = open_; cache != nullptr; cache = cache->next_) {
     if (cache == own) continue;
-    if (is_fenced && cache->lock_.is_entered()) use(*cache);
+    if (is_fenced && cache->lock_.is_entered()) {
+      use(*cache);
+    } else {
+      passed_busy_cache_ = true;
+    }
     cache->lock_.withdraw();
   }
 }
