@@ -8,6 +8,8 @@
 #include "allocators/pool/frame.h"
 #include "allocators/pool/frame_store.h"
 #include "allocators/pool/owner_biased_lock.h"
+#include "allocators/pool/page_hash.h"
+#include "allocators/pool/recent_references.h"
 
 namespace sqlitemem {
 
@@ -33,12 +35,17 @@ class alignas(64) PageCache {
   [[nodiscard]] std::uint32_t page_count() const noexcept {
     return frames_.load(std::memory_order_relaxed);
   }
+  /// Whether SQLite holds the page. For the owner.
+  [[nodiscard]] bool has_pinned(std::uint32_t key) noexcept;
+  /// false: an in-memory database.
+  [[nodiscard]] bool is_purgeable() const noexcept { return is_purgeable_; }
 
  private:
   friend class BufferPool;
   friend struct PoolTestAccess;
   static constexpr std::uint32_t first_buckets = 16;  // In the slot itself: most caches are small.
   static constexpr std::uint32_t max_batch = 32;
+  static constexpr std::uint32_t max_sampled = 16;
   using Counter = std::atomic<std::uint64_t>;  // Written by the owner only.
 
   static void count(Counter& counter, std::uint64_t by = 1) noexcept {
@@ -72,6 +79,16 @@ class alignas(64) PageCache {
   }
   [[nodiscard]] Frame* fetch_new(std::uint32_t key, FetchMode mode) noexcept;
   void reference(const Frame& frame) noexcept;
+  /// The adviser's name for a page: another one after each time that the cache dropped its pages,
+  /// because then they have to be read again whatever the budget.
+  [[nodiscard]] std::uint64_t advice_hash(std::uint32_t key) const noexcept {
+    return mix_bits(advice_seed_.load(std::memory_order_relaxed) + key);
+  }
+  void begin_generation() noexcept {
+    advice_seed_.store(mix_bits(id_ << 32 | ++generation_), std::memory_order_relaxed);
+  }
+  void note_sampled(const Frame& frame) noexcept;
+  void give_samples() noexcept;
   void link(Frame& frame) noexcept {
     Frame*& bucket = buckets_[frame.page_number() & mask_];
     frame.next = bucket;
@@ -119,6 +136,11 @@ class alignas(64) PageCache {
   PageCache* previous_ = nullptr;
 
   std::uint32_t deferred_count_ = 0;
+  std::uint32_t sampled_count_ = 0;
+  std::uint32_t generation_ = 0;  // The pages were all dropped so many times.
+  std::atomic<std::uint64_t> advice_seed_{0};
+  RecentReferences recent_;
+  std::array<std::uint64_t, max_sampled> sampled_{};  // References that the adviser will be told.
   std::array<FrameIndex, max_batch> deferred_{};  // References, for policies that move list nodes.
   std::array<Frame*, max_batch> pending_{};  // Made since the last refill; the policy will be told.
   std::array<Frame*, max_batch> spare_{};    // Free frames that this cache holds.
@@ -132,6 +154,8 @@ class alignas(64) PageCache {
 namespace sqlitemem {
 
 inline void PageCache::reference(const Frame& frame) noexcept {
+  if (frame.is_sampled()) [[unlikely]]
+    note_sampled(frame);
   if (frame.is_admitted != 0) {
     if (pool_->reference_is_a_mark()) [[likely]]
       pool_->mark_reference(frame);
