@@ -243,8 +243,11 @@ void describe_unknown_variables(std::string& problems) {
     const std::string_view name = variable.substr(0, variable.find('='));
     std::string option_name(name.substr(prefix.size()));
     std::ranges::transform(option_name, option_name.begin(), lower);
-    const bool is_known = std::ranges::any_of(
-        options, [&](const OptionSpec& spec) { return name == environment_name(spec).data(); });
+    const bool is_known =
+        std::ranges::any_of(
+            options,
+            [&](const OptionSpec& spec) { return name == environment_name(spec).data(); }) ||
+        std::ranges::find(variables, name, &VariableSpec::name) != variables.end();
     if (!is_known) problems += fmt::format("{}: {}\n", name, unknown_name_message(option_name));
   }
 }

@@ -63,6 +63,7 @@ struct Config {
   OptionValue buffer_pool{1};
   OptionValue buffer_pool_size{0};  // 0: automatic.
   OptionValue buffer_pool_policy{0};
+  OptionValue buffer_pool_advice{1};
 };
 
 /// One row of memory_config: everything about an option but its present value.
@@ -175,8 +176,25 @@ inline constexpr auto options = std::to_array<OptionSpec>({
     {"buffer_pool_policy", &Config::buffer_pool_policy, OptionType::enumeration,
      OptionContext::startup, "Buffer pool", 0, 3, config_detail::policies,
      "Which pages leave the pool first."},
+    {"buffer_pool_advice", &Config::buffer_pool_advice, OptionType::enumeration,
+     OptionContext::runtime, "Buffer pool", 0, 1, config_detail::off_on,
+     "Watch a sample of the references to pages for buffer_pool_advice(), in at most 256 kB."},
 });
 // clang-format on
+
+/// What is set by the environment only, because it is text.
+struct VariableSpec {
+  std::string_view name;
+  std::string_view short_desc;
+};
+inline constexpr auto variables = std::to_array<VariableSpec>({
+    {"SQLITEMEM_BUFFER_POOL_TRACE",
+     "A file that is made, and must not exist yet (%p in its name is the process's number). "
+     "Every reference to a page of the buffer pool is written to it, up to 1 GB, for replay_traces "
+     "(bench/README.md describes the format). Give the pool room for all pages (buffer_pool_size), "
+     "so that the trace does not depend on evictions. A child of fork() writes nothing. "
+     "memory_mode() tells what became of it."},
+});
 
 /// The process's configuration. Boot values until the environment, the API or SQL changes them.
 Config& config() noexcept;

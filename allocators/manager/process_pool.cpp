@@ -25,8 +25,14 @@ constexpr std::size_t min_extent_area_bytes = 16 * mib;
 constexpr std::uint64_t least_automatic_budget = 8 * mib;
 constexpr std::uint64_t greatest_automatic_budget = 256 * mib;
 
-extern "C" void sqlitemem_pool_before_fork() SQLITEMEM_NO_THREAD_SAFETY { pool.lock().lock(); }
-extern "C" void sqlitemem_pool_after_fork() SQLITEMEM_NO_THREAD_SAFETY { pool.lock().unlock(); }
+extern "C" void sqlitemem_pool_before_fork() SQLITEMEM_NO_THREAD_SAFETY {
+  pool.lock().lock();
+  pool.adviser().lock().lock();
+}
+extern "C" void sqlitemem_pool_after_fork() SQLITEMEM_NO_THREAD_SAFETY {
+  pool.adviser().lock().unlock();
+  pool.lock().unlock();
+}
 
 bool reserve(Area& area, std::size_t bytes, std::size_t alignment) noexcept {
   void* begin = os_pages().reserve(bytes, alignment);
@@ -49,10 +55,7 @@ bool reserve_all(PolicyKind policy) noexcept {
        bytes /= 2) {
     const std::size_t whole = round_down(bytes, 2 * mib);
     if (whole > left) continue;
-    const auto frames = static_cast<std::uint32_t>(whole / extent_bytes << extent_frames_shift);
-    const std::size_t table_bytes =
-        round_up(PolicySet::bytes_needed(policy, frames), page_bytes) +
-        round_up(FrameStore::descriptor_bytes(whole / extent_bytes), page_bytes);
+    const std::size_t table_bytes = BufferPool::bytes_of_tables(policy, whole / extent_bytes);
     if (reserve(extents, whole, 2 * mib) && reserve(tables, table_bytes, page_bytes) &&
         reserve(slots, std::min(slot_area_bytes, whole / 16), page_bytes)) {
       return true;
@@ -136,6 +139,7 @@ bool start_process_pool(GrowthHandler growth) noexcept {
 void apply_pool_config() noexcept {
   if (!pool.is_started()) return;
   const auto bytes = static_cast<std::uint64_t>(option(&Config::buffer_pool_size));
+  pool.set_advice(option(&Config::buffer_pool_advice) != 0);
   if (bytes != 0) return pool.set_budget(bytes, false);
   const auto pages = static_cast<std::uint64_t>(std::max(0L, ::sysconf(_SC_PHYS_PAGES)));
   pool.set_budget(automatic_pool_budget(static_cast<std::uint64_t>(option(&Config::memory_limit)),

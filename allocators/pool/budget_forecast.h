@@ -62,6 +62,7 @@ class BudgetForecast {
   void reference(std::uint64_t key_hash, const std::optional<SampledReference>& curve) noexcept {
     for (Scenario& scenario : scenarios_) {
       const bool is_own = static_cast<std::uint32_t>(key_hash) < scenario.threshold;
+      if (is_own) ++scenario.samples;
       if (is_own && !scenario.pool.reference(key_hash)) scenario.misses += 1.0 / scenario.rate;
       if (!curve || curve->frames_needed <= scenario.frames) continue;
       scenario.lru_misses += curve->weight;
@@ -78,7 +79,12 @@ class BudgetForecast {
       scenario.lru_misses /= 2;
       scenario.own_lru_misses /= 2;
       scenario.references /= 2;
+      scenario.samples /= 2;
     }
+  }
+  /// Past references do not count from now on; the mini pools keep their pages.
+  void forget_counts() noexcept {
+    for (Scenario& scenario : scenarios_) scenario.forget_counts();
   }
 
   /// Expected hits with factors[index] times the budget, 0 … 1; nullopt before the first reference.
@@ -89,6 +95,10 @@ class BudgetForecast {
     return std::clamp(1.0 - scenario.misses * correction(scenario) / scenario.references, 0.0, 1.0);
   }
   [[nodiscard]] double rate(std::size_t index) const noexcept { return scenarios_[index].rate; }
+  /// References that this mini pool was told of.
+  [[nodiscard]] double samples(std::size_t index) const noexcept {
+    return scenarios_[index].samples;
+  }
   [[nodiscard]] std::optional<Violation> find_violation() const {
     for (const Scenario& scenario : scenarios_) {
       if (const auto broken = scenario.pool.find_violation()) return broken;
@@ -106,6 +116,11 @@ class BudgetForecast {
     double lru_misses = 0;      ///< Of LRU, expected by the miss curve …
     double own_lru_misses = 0;  ///< … and by the pages of this mini pool.
     double references = 0;
+    double samples = 0;
+
+    void forget_counts() noexcept {
+      misses = lru_misses = own_lru_misses = references = samples = 0;
+    }
   };
 
   [[nodiscard]] static double correction(const Scenario& scenario) noexcept {
@@ -128,7 +143,7 @@ class BudgetForecast {
         {.block = block_ + index * bytes, .bytes = bytes, .max_frames = max_frames_}, scaled);
     scenario.rate = rate;
     scenario.threshold = static_cast<std::uint32_t>(rate * 4294967295.0);
-    scenario.misses = scenario.lru_misses = scenario.own_lru_misses = scenario.references = 0;
+    scenario.forget_counts();
   }
 
   std::array<Scenario, factors.size()> scenarios_;

@@ -13,13 +13,6 @@
 namespace sqlitemem {
 namespace {
 
-/// splitmix64's finaliser (S. Vigna), over file and page.
-constexpr std::uint64_t mix(std::uint64_t value) noexcept {
-  value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9ULL;
-  value = (value ^ (value >> 27)) * 0x94D049BB133111EBULL;
-  return value ^ (value >> 31);
-}
-
 /// How often a page that memory was refused for is asked for again, while caches that hold clean
 /// pages are in use by other threads. With the pauses below some two seconds: an owner inside its
 /// cache is there for microseconds, or for as long as it is not scheduled.
@@ -37,6 +30,13 @@ void wait_a_moment(int attempt) noexcept {
 
 }  // namespace
 
+std::size_t BufferPool::bytes_of_tables(PolicyKind policy, std::size_t extents) noexcept {
+  const auto max_frames = static_cast<FrameIndex>(extents << extent_frames_shift);
+  return round_up(PolicySet::bytes_needed(policy, max_frames), page_bytes) +
+         round_up(FrameStore::descriptor_bytes(extents), page_bytes) +
+         PoolAdviser::bytes_needed(policy);
+}
+
 bool BufferPool::start(const Settings& settings, PolicyKind policy) noexcept {
   const LockGuard guard(lock_);
   ProcessBarrier::start();
@@ -47,18 +47,19 @@ bool BufferPool::start(const Settings& settings, PolicyKind policy) noexcept {
   const std::size_t policy_bytes =
       round_up(PolicySet::bytes_needed(policy, max_frames), page_bytes);
   const std::size_t store_bytes = round_up(FrameStore::descriptor_bytes(extents), page_bytes);
-  std::byte* tables = settings.tables->extend(policy_bytes + store_bytes);
+  std::byte* tables = settings.tables->extend(bytes_of_tables(policy, extents));
   if (tables == nullptr) return false;
   settings_ = settings;
   policy_.start(policy, {.block = tables, .bytes = policy_bytes, .max_frames = max_frames}, 1);
   store_.start(*settings.extents, *settings.pages, *settings.budget, tables + policy_bytes);
+  adviser_.start(policy, tables + policy_bytes + store_bytes, *settings.pages);
   slots_begin_ = reinterpret_cast<std::uintptr_t>(settings.slots->begin());
   slots_bytes_ = static_cast<std::uintptr_t>(settings.slots->end() - settings.slots->begin());
   return true;
 }
 
 std::uint64_t BufferPool::key_hash(const PageCache& cache, std::uint32_t key) noexcept {
-  return mix(cache.identity_ << 32 ^ key);
+  return mix_bits(cache.identity_ << 32 ^ key);
 }
 
 PageCache* BufferPool::new_slot() noexcept {
@@ -86,6 +87,8 @@ PageCache* BufferPool::create(std::size_t page, std::size_t extra, bool is_purge
   cache->is_purgeable_ = is_purgeable;
   cache->kind_ = *kind;
   cache->id_ = cache->identity_ = next_id_++;
+  cache->begin_generation();
+  cache->recent_ = {};
   cache->max_key_ = 0;
   cache->batch_ = 1;
   cache->weight_pages_.store(100, std::memory_order_relaxed);
@@ -116,6 +119,7 @@ void BufferPool::destroy(PageCache& cache) noexcept {
   past_.pinned_hits += cache.pinned_hits_;
   past_.misses += cache.misses_;
   past_.refusals += cache.refusals_;
+  if (cache.is_purgeable_) past_references_.add(cache.hits_, cache.misses_);
   (cache.previous_ != nullptr ? cache.previous_->next_ : open_) = cache.next_;
   if (cache.next_ != nullptr) cache.next_->previous_ = cache.previous_;
   if (cache.is_purgeable_) --purgeable_caches_, weight_changed();
@@ -141,7 +145,11 @@ void BufferPool::tell_policy(PageCache& cache) noexcept {
     if (policy_.tier(frame.index) == Tier::hot) ++past_.ghost_hits;  // It was here not long ago.
     frame.is_admitted = 1;
   }
+  pages_made_ += cache.pending_count_;
   cache.pending_count_ = 0;
+  if (cache.sampled_count_ != 0) cache.give_samples();
+  if (pages_made_ >= advice_due_at_) [[unlikely]]
+    advice_is_due();
 }
 
 void BufferPool::defer_reference(PageCache& cache, const Frame& frame) noexcept {

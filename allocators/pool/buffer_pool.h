@@ -16,6 +16,7 @@
 #include "allocators/pages/region.h"
 #include "allocators/pool/frame_store.h"
 #include "allocators/pool/policy/policy_set.h"
+#include "allocators/pool/pool_adviser.h"
 
 namespace sqlitemem {
 
@@ -104,6 +105,8 @@ class BufferPool {
   BufferPool(const BufferPool&) = delete;
   BufferPool& operator=(const BufferPool&) = delete;
 
+  /// What Settings::tables has to have room for.
+  [[nodiscard]] static std::size_t bytes_of_tables(PolicyKind policy, std::size_t extents) noexcept;
   /// false: the tables could not be had. Once.
   [[nodiscard]] bool start(const Settings& settings, PolicyKind policy) noexcept;
   [[nodiscard]] bool is_started() const noexcept { return settings_.pages != nullptr; }
@@ -141,12 +144,16 @@ class BufferPool {
   [[nodiscard]] std::vector<CacheTotals> caches();
   [[nodiscard]] std::vector<PageInfo> pages();
   [[nodiscard]] PoolResidentBytes resident() noexcept;
+  /// Whether references are sampled for advice(); they are at first.
+  void set_advice(bool is_wanted) noexcept;
+  [[nodiscard]] PoolAdvice advice() noexcept;
   void reset_statistics() noexcept;
   /// Requires that no owner is inside a cache, as in tests; else busy caches are passed over.
   [[nodiscard]] std::optional<Violation> find_violation() noexcept;
 
   // For fork: hold the lock across it.
   Lock& lock() noexcept { return lock_; }
+  PoolAdviser& adviser() noexcept { return adviser_; }
 
   // For PageCache, with that cache's lock entered.
   [[nodiscard]] bool reference_is_a_mark() const noexcept { return policy_.reference_is_a_mark(); }
@@ -184,6 +191,11 @@ class BufferPool {
   void count_frames(const PageCache& cache, KindIndex kind, std::int64_t by) noexcept
       SQLITEMEM_REQUIRES(lock_);
   void give_back(PageCache& cache, Frame& frame) noexcept SQLITEMEM_REQUIRES(lock_);
+  [[nodiscard]] ReferenceCounts references_so_far() const noexcept SQLITEMEM_REQUIRES(lock_);
+  void mark_sampled_frames(bool is_new) noexcept SQLITEMEM_REQUIRES(lock_);
+  void begin_advice() noexcept SQLITEMEM_REQUIRES(lock_);
+  void advice_is_due() noexcept SQLITEMEM_REQUIRES(lock_);
+  void adviser_follows_budget() noexcept SQLITEMEM_REQUIRES(lock_);
   void plan() noexcept SQLITEMEM_REQUIRES(lock_);
   void plan_if_old() noexcept SQLITEMEM_REQUIRES(lock_);
   void update_over_budget() noexcept SQLITEMEM_REQUIRES(lock_);
@@ -248,6 +260,12 @@ class BufferPool {
   std::uint64_t unevictable_frames_ SQLITEMEM_GUARDED_BY(lock_) = 0;
   std::uint64_t peak_bytes_ SQLITEMEM_GUARDED_BY(lock_) = 0;
   std::uint64_t peak_frames_ SQLITEMEM_GUARDED_BY(lock_) = 0;
+  PoolAdviser adviser_;
+  static constexpr std::uint64_t never = ~std::uint64_t{0};
+  bool is_advice_wanted_ SQLITEMEM_GUARDED_BY(lock_) = true;
+  std::uint64_t pages_made_ SQLITEMEM_GUARDED_BY(lock_) = 0;     // For evictable caches.
+  std::uint64_t advice_due_at_ SQLITEMEM_GUARDED_BY(lock_) = 0;  // Of pages_made_.
+  ReferenceCounts past_references_ SQLITEMEM_GUARDED_BY(lock_);  // Of caches that are gone.
   PoolTotals past_ SQLITEMEM_GUARDED_BY(lock_);  // Counters of caches that are gone; evictions.
 };
 

@@ -125,6 +125,12 @@ void MissCurve::age() noexcept {
   first_uses_ /= 2;
 }
 
+void MissCurve::forget_counts() noexcept {
+  std::fill_n(weights_, step_count, 0.0);
+  references_ = 0;
+  first_uses_ = 0;
+}
+
 std::optional<double> MissCurve::hit_ratio(double frames) const noexcept {
   if (references_ <= 0) return std::nullopt;
   if (frames < 1) return 0;

@@ -58,6 +58,8 @@ class MissCurve {
   }
   /// Past references count half from now on. The pages in the sample stay.
   void age() noexcept;
+  /// Past references do not count from now on. The pages in the sample stay.
+  void forget_counts() noexcept;
 
   /// Expected hits of an LRU pool of so many frames, 0 … 1; nullopt before the first reference.
   [[nodiscard]] std::optional<double> hit_ratio(double frames) const noexcept;

@@ -18,6 +18,8 @@ Frame* PageCache::fetch_new(std::uint32_t key, FetchMode mode) noexcept {
   frame->key.store(key, std::memory_order_relaxed);
   frame->set_pinned(true);
   frame->is_admitted = 0;
+  frame->set_sampled(is_purgeable_ && pool_->adviser().is_sampled(advice_hash(key)));
+  if (frame->is_sampled()) note_sampled(*frame);
   link(*frame);
   add_frames(1);
   add_pinned(1);
@@ -37,10 +39,13 @@ Frame* PageCache::fetch_absent(std::uint32_t key, FetchMode mode) noexcept {
 
 /// Under another policy than the default.
 Frame* PageCache::reference_otherwise(Frame& frame) noexcept {
-  if (pool_->reference_is_a_mark())
-    pool_->mark_reference(frame);
-  else
-    pool_->defer_reference(*this, frame);
+  if (frame.is_sampled()) note_sampled(frame);
+  if (frame.is_admitted != 0) {
+    if (pool_->reference_is_a_mark())
+      pool_->mark_reference(frame);
+    else
+      pool_->defer_reference(*this, frame);
+  }
   lock_.leave();
   return &frame;
 }
@@ -121,6 +126,7 @@ Frame* PageCache::take_out_all() noexcept {
 
 void PageCache::truncate(std::uint32_t first) noexcept {
   lock_.enter();
+  if (first <= 1) begin_generation();
   if (first <= max_key_ && page_count() != 0) {
     // Numbers from 0 or 1: another connection has changed the file, and pages will come back.
     const KeyMemory memory = first <= 1 ? KeyMemory::remember : KeyMemory::forget;
@@ -134,6 +140,7 @@ void PageCache::truncate(std::uint32_t first) noexcept {
 void PageCache::shrink() noexcept {
   lock_.enter();
   if (is_purgeable_) {
+    begin_generation();
     Frame* list = page_count() == 0
                       ? nullptr
                       : take_out(0, [](const Frame& frame) { return !frame.is_pinned(); });
@@ -149,8 +156,17 @@ void PageCache::rekey(Frame& frame, std::uint32_t key) noexcept {
   frame.key.store(key, std::memory_order_relaxed);
   link(frame);
   max_key_ = std::max(max_key_, key);
+  frame.set_sampled(is_purgeable_ && pool_->adviser().is_sampled(advice_hash(key)));
   pool_->rekeyed(*this, frame);
   lock_.leave();
+}
+
+bool PageCache::has_pinned(std::uint32_t key) noexcept {
+  lock_.enter();
+  const Frame* frame = find(key);
+  const bool is_pinned = frame != nullptr && frame->is_pinned();
+  lock_.leave();
+  return is_pinned;
 }
 
 void PageCache::set_weight(std::uint32_t pages) noexcept {

@@ -8,6 +8,8 @@
 #include "allocators/pool/frame.h"
 #include "allocators/pool/frame_store.h"
 #include "allocators/pool/owner_biased_lock.h"
+#include "allocators/pool/page_hash.h"
+#include "allocators/pool/recent_references.h"
 
 namespace sqlitemem {
 
@@ -33,12 +35,17 @@ class alignas(64) PageCache {
   [[nodiscard]] std::uint32_t page_count() const noexcept {
     return frames_.load(std::memory_order_relaxed);
   }
+  /// Whether SQLite holds the page. For the owner.
+  [[nodiscard]] bool has_pinned(std::uint32_t key) noexcept;
+  /// false: an in-memory database.
+  [[nodiscard]] bool is_purgeable() const noexcept { return is_purgeable_; }
 
  private:
   friend class BufferPool;
   friend struct PoolTestAccess;
   static constexpr std::uint32_t first_buckets = 16;  // In the slot itself: most caches are small.
   static constexpr std::uint32_t max_batch = 32;
+  static constexpr std::uint32_t max_sampled = 16;
   using Counter = std::atomic<std::uint64_t>;  // Written by the owner only.
 
   static void count(Counter& counter, std::uint64_t by = 1) noexcept {
@@ -82,6 +89,16 @@ class alignas(64) PageCache {
   void wait_and_unpin(Frame& frame, bool is_discarded) noexcept;
 
   [[nodiscard]] Frame* fetch_new(std::uint32_t key, FetchMode mode) noexcept;
+  /// The adviser's name for a page: another one after each time that the cache dropped its pages,
+  /// because then they have to be read again whatever the budget.
+  [[nodiscard]] std::uint64_t advice_hash(std::uint32_t key) const noexcept {
+    return mix_bits(advice_seed_.load(std::memory_order_relaxed) + key);
+  }
+  void begin_generation() noexcept {
+    advice_seed_.store(mix_bits(id_ << 32 | ++generation_), std::memory_order_relaxed);
+  }
+  void note_sampled(const Frame& frame) noexcept;
+  void give_samples() noexcept;
   void link(Frame& frame) noexcept {
     Frame*& bucket = buckets_[frame.page_number() & mask_];
     frame.next = bucket;
@@ -132,6 +149,11 @@ class alignas(64) PageCache {
   PageCache* previous_ = nullptr;
 
   std::uint32_t deferred_count_ = 0;
+  std::uint32_t sampled_count_ = 0;
+  std::uint32_t generation_ = 0;  // The pages were all dropped so many times.
+  std::atomic<std::uint64_t> advice_seed_{0};
+  RecentReferences recent_;
+  std::array<std::uint64_t, max_sampled> sampled_{};  // References that the adviser will be told.
   std::array<FrameIndex, max_batch> deferred_{};  // References, for policies that move list nodes.
   std::array<Frame*, max_batch> pending_{};  // Made since the last refill; the policy will be told.
   std::array<Frame*, max_batch> spare_{};    // Free frames that this cache holds.
@@ -154,7 +176,8 @@ inline Frame* PageCache::fetch_entered(std::uint32_t key, FetchMode mode) noexce
     frame->set_pinned(true);
     add_pinned(1);
     count(hits_);
-    if (frame->is_admitted != 0 && !pool_->marked_by_default(*frame)) [[unlikely]]
+    if (frame->is_sampled() || (frame->is_admitted != 0 && !pool_->marked_by_default(*frame)))
+        [[unlikely]]
       return reference_otherwise(*frame);
   }
   lock_.leave();

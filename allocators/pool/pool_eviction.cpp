@@ -35,6 +35,7 @@ void BufferPool::plan() noexcept {
   const std::uint64_t known = policy_.capacity();
   if (known * 20 < capacity_frames_ * 19 || known * 19 > capacity_frames_ * 20)
     policy_.resize(static_cast<std::uint32_t>(capacity_frames_));
+  adviser_follows_budget();
   for (PageCache* cache = open_; cache != nullptr; cache = cache->next_) {
     if (!cache->is_purgeable_ || purgeable_caches_ == 0) continue;
     const std::uint64_t share =

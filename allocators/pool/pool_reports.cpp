@@ -138,6 +138,8 @@ void BufferPool::reset_statistics() noexcept {
       counter->store(0, std::memory_order_relaxed);
     }
   }
+  past_references_ = {};
+  adviser_.forget_counts(references_so_far());
 }
 
 std::optional<Violation> BufferPool::find_violation_in(PageCache& cache) noexcept {

@@ -15,6 +15,7 @@ struct BudgetScenario {
   std::optional<double> hit_ratio;      ///< Under the pool's policy, 0 … 1.
   std::optional<double> lru_hit_ratio;  ///< Under LRU, for comparison.
   double sampling_rate = 0;             ///< Behind hit_ratio; the share of the pages.
+  double samples = 0;                   ///< Behind hit_ratio; references.
 };
 
 /// The miss curve and the forecast of one pool, fed together. References to pages that are not
@@ -64,6 +65,14 @@ class ReferenceSampler {
     curve_.age();
     forecast_.age();
   }
+  /// Past references do not count from now on. What is in the samples stays.
+  void forget_counts() noexcept {
+    curve_.forget_counts();
+    forecast_.forget_counts();
+  }
+  [[nodiscard]] std::uint32_t threshold() const noexcept {
+    return threshold_.load(std::memory_order_relaxed);
+  }
 
   static constexpr std::size_t scenario_count = BudgetForecast<Policy>::factors.size();
   [[nodiscard]] BudgetScenario scenario(std::size_t index) const noexcept {
@@ -73,7 +82,8 @@ class ReferenceSampler {
             .frames = static_cast<std::uint64_t>(frames),
             .hit_ratio = forecast_.hit_ratio(index),
             .lru_hit_ratio = curve_.hit_ratio(frames),
-            .sampling_rate = forecast_.rate(index)};
+            .sampling_rate = forecast_.rate(index),
+            .samples = forecast_.samples(index)};
   }
   [[nodiscard]] const MissCurve& lru_curve() const noexcept { return curve_; }
   [[nodiscard]] std::optional<Violation> find_violation() const {

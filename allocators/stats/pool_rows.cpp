@@ -1,4 +1,4 @@
-// Fills buffer_pool_stats, buffer_pool_caches and buffer_pool_pages.
+// Fills buffer_pool_stats, _caches, _pages and _advice.
 #include "allocators/stats/pool_rows.h"
 
 #include <algorithm>
@@ -137,6 +137,39 @@ std::vector<BufferPoolPagesRow> BufferPoolPagesRow::snapshot(Sources& sources,
     row.is_pinned = page.is_pinned;
     row.references = page.references;
     rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::vector<BufferPoolAdviceRow> BufferPoolAdviceRow::snapshot(Sources& sources, Arguments) {
+  std::vector<BufferPoolAdviceRow> rows;
+  const PoolReading* pool = sources.reading().pool();
+  if (pool == nullptr) {
+    rows.emplace_back().note = sources.pool_note();
+    return rows;
+  }
+  const PoolAdvice& advice = pool->advice;
+  const auto recommended = advice.recommended();
+  const auto current = std::ranges::find(advice.sizes, 1.0, &SizeAdvice::factor);
+  for (std::size_t i = 0; i < advice.sizes.size(); ++i) {
+    const SizeAdvice& size = advice.sizes[i];
+    BufferPoolAdviceRow& row = rows.emplace_back();
+    row.size_factor = size.factor;
+    row.size_bytes = size.bytes;
+    row.estimated_hit_ratio = size.hit_ratio;
+    row.is_current = Flag(size.factor == 1);
+    row.is_recommended = Flag(recommended == i);
+    row.samples = size.samples;
+    if (!size.hit_ratio) {
+      row.note =
+          advice.is_on ? "Too few references to judge." : "The option buffer_pool_advice is off.";
+      continue;
+    }
+    const double miss_ratio = 1 - *size.hit_ratio;
+    row.estimated_misses =
+        static_cast<std::uint64_t>(miss_ratio * static_cast<double>(advice.references));
+    if (current->hit_ratio && *current->hit_ratio < 1)
+      row.estimated_miss_factor = miss_ratio / (1 - *current->hit_ratio);
   }
   return rows;
 }

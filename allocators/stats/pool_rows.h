@@ -1,4 +1,4 @@
-// The tables buffer_pool_stats, buffer_pool_caches and buffer_pool_pages.
+// The tables buffer_pool_stats, _caches, _pages and _advice.
 #pragma once
 
 #include "allocators/stats/describe.h"
@@ -150,6 +150,48 @@ struct BufferPoolPagesRow {
     // clang-format on
   }
   static std::vector<BufferPoolPagesRow> snapshot(Sources& sources, Arguments arguments);
+};
+
+struct BufferPoolAdviceRow {
+  std::optional<double> size_factor;
+  std::optional<std::uint64_t> size_bytes;
+  std::optional<double> estimated_hit_ratio;
+  std::optional<std::uint64_t> estimated_misses;
+  std::optional<double> estimated_miss_factor;
+  std::optional<Flag> is_current, is_recommended;
+  std::optional<std::uint64_t> samples;
+  std::optional<std::string> note;
+
+  static constexpr auto describe() {
+    using R = BufferPoolAdviceRow;
+    // clang-format off
+    return describe_table<R>("buffer_pool_advice", "",
+        "What the buffer pool would have done with another size: one row for each, from a quarter "
+        "to four times buffer_pool_size. A sample of the pages, with all references to them, runs "
+        "through the eviction policy at each size. Sampling begins when the pool has made 2048 "
+        "pages, or half as many as fit, and anew when the size changes by a fifth. Old references "
+        "count for less and less; reset_memory_stats() forgets them. One row with a note where "
+        "there is no pool.", {
+        {"size_factor", &R::size_factor, Role::label, "", "Times the present size."},
+        {"size_bytes", &R::size_bytes, Role::detail, "", "To set buffer_pool_size to."},
+        {"estimated_hit_ratio", &R::estimated_hit_ratio, Role::detail, "",
+         "As hit_ratio in buffer_pool_stats, without in-memory databases. NULL: see note."},
+        {"estimated_misses", &R::estimated_misses, Role::detail, "",
+         "Of the pages asked for since stats_reset (see buffer_pool_stats), those that would not "
+         "have been there."},
+        {"estimated_miss_factor", &R::estimated_miss_factor, Role::detail, "",
+         "estimated_misses, divided by those of the present size."},
+        {"is_current", &R::is_current, Role::detail, "", "1: the present size."},
+        {"is_recommended", &R::is_recommended, Role::detail, "",
+         "1: the smallest size with at most a tenth more misses than four times the present size, "
+         "give or take a thousandth of all references. No row while one is not judged."},
+        {"samples", &R::samples, Role::detail, "",
+         "Sampled references behind the estimate; repetitions are left out. 200 are enough."},
+        {"note", &R::note, Role::detail, "", "Why there is no estimate; NULL if there is one."},
+    });
+    // clang-format on
+  }
+  static std::vector<BufferPoolAdviceRow> snapshot(Sources& sources, Arguments arguments);
 };
 
 }  // namespace sqlitemem::stats

@@ -58,6 +58,7 @@ const PoolReading* Reading::pool() {
       reading.owners = sources_.cache_owners();
       reading.caches = pool->caches();
       reading.totals = pool->totals();
+      reading.advice = pool->advice();
       reading.legacy = sources_.legacy_caches();
       reading.taken_at_ns = coarse_now_ns();
       pool_ = std::move(reading);

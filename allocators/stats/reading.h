@@ -36,6 +36,7 @@ struct LegacyCacheFigures {
 /// What belongs to the buffer pool, read in one go.
 struct PoolReading {
   PoolTotals totals;
+  PoolAdvice advice;
   std::vector<CacheTotals> caches;
   std::vector<CacheOwner> owners;
   std::vector<LegacyCacheFigures> legacy;

@@ -110,6 +110,9 @@ std::string options_manual() {
                        range, spec.context == OptionContext::startup ? "startup" : "runtime",
                        markdown_cell(spec.short_desc));
   }
+  out += "\n| variable | meaning |\n|---|---|\n";
+  for (const VariableSpec& variable : variables)
+    out += fmt::format("| `{}` | {} |\n", variable.name, markdown_cell(variable.short_desc));
   return out;
 }
 

@@ -40,11 +40,11 @@ struct MemoryMetricsRow {
   static std::vector<MemoryMetricsRow> snapshot(Sources& sources, Arguments arguments);
 };
 
-using AllTables =
-    std::tuple<MemoryStatsRow, MemoryContextsRow, ConnectionMemoryRow, HeapStatsRow,
-               SlabAllocatorStatsRow, AllocationPatternsRow, LargeObjectStatsRow, LargeObjectsRow,
-               FragmentationStatsRow, BufferPoolStatsRow, BufferPoolCachesRow, BufferPoolPagesRow,
-               MemorySnapshotsRow, MemoryDiffRow, MemoryConfigRow, MemoryMetricsRow>;
+using AllTables = std::tuple<MemoryStatsRow, MemoryContextsRow, ConnectionMemoryRow, HeapStatsRow,
+                             SlabAllocatorStatsRow, AllocationPatternsRow, LargeObjectStatsRow,
+                             LargeObjectsRow, FragmentationStatsRow, BufferPoolStatsRow,
+                             BufferPoolCachesRow, BufferPoolPagesRow, BufferPoolAdviceRow,
+                             MemorySnapshotsRow, MemoryDiffRow, MemoryConfigRow, MemoryMetricsRow>;
 
 /// Calls `use(std::type_identity<Row>{})` for each table, in order.
 template <class Use>

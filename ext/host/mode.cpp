@@ -8,6 +8,7 @@
 #include "ext/host/connections.h"
 #include "ext/host/environment.h"
 #include "ext/host/heap_hook.h"
+#include "ext/host/page_trace.h"
 
 namespace sqlitemem::ext {
 namespace {
@@ -86,6 +87,8 @@ std::string mode_remarks() {
         "Connections opened before sqlitemem was loaded are not in connection_memory, and have "
         "none of its tables, unless they load it, too.";
   }
+  if (const std::string trace = page_trace_remark(); !trace.empty())
+    remarks += (remarks.empty() ? "" : " ") + trace;
   const std::string problems = environment_problems();
   for (std::size_t begin = 0; begin < problems.size();) {
     const std::size_t end = problems.find('\n', begin);

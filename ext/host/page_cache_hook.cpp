@@ -10,6 +10,7 @@
 #include "allocators/manager/process_pool.h"
 #include "allocators/pool/page_cache.h"
 #include "ext/host/memory_limits.h"
+#include "ext/host/page_trace.h"
 
 namespace sqlitemem::ext {
 namespace {
@@ -78,7 +79,9 @@ int hook_init(void*) {
   if (previous.xInit != nullptr) {
     if (const int rc = previous.xInit(previous.pArg); rc != SQLITE_OK) return rc;
   }
-  in_force.store(start_process_pool(pool_growth), std::memory_order_release);
+  const bool is_ours = start_process_pool(pool_growth);
+  if (is_ours) start_page_trace();
+  in_force.store(is_ours, std::memory_order_release);
   return SQLITE_OK;
 }
 
@@ -147,6 +150,26 @@ void hook_shrink(sqlite3_pcache* handle) {
   if (previous.xShrink != nullptr) previous.xShrink(handle);
 }
 
+sqlite3_pcache_page* traced_fetch(sqlite3_pcache* handle, unsigned key, int create_flag) {
+  PageCache* cache = ours(handle);
+  if (cache == nullptr) return hook_fetch(handle, key, create_flag);
+  const bool was_pinned = cache->has_pinned(key);
+  sqlite3_pcache_page* page = hook_fetch(handle, key, create_flag);
+  if (page != nullptr)
+    trace_fetch(*cache, {.number = key, .was_pinned = was_pinned, .is_lookup = create_flag == 0});
+  return page;
+}
+
+void traced_truncate(sqlite3_pcache* handle, unsigned first) {
+  if (const PageCache* cache = ours(handle)) trace_truncation(*cache, first);
+  hook_truncate(handle, first);
+}
+
+void traced_destroy(sqlite3_pcache* handle) {
+  if (const PageCache* cache = ours(handle)) trace_destruction(*cache);
+  hook_destroy(handle);
+}
+
 constexpr sqlite3_pcache_methods2 methods = {
     .iVersion = 1,
     .pArg = nullptr,
@@ -163,12 +186,23 @@ constexpr sqlite3_pcache_methods2 methods = {
     .xShrink = hook_shrink,
 };
 
+/// Installed instead, so that nobody else pays for traces.
+constexpr sqlite3_pcache_methods2 traced_methods = [] {
+  sqlite3_pcache_methods2 traced = methods;
+  traced.xFetch = traced_fetch;
+  traced.xTruncate = traced_truncate;
+  traced.xDestroy = traced_destroy;
+  return traced;
+}();
+
 }  // namespace
 
-const sqlite3_pcache_methods2& page_cache_methods() noexcept { return methods; }
+const sqlite3_pcache_methods2& page_cache_methods() noexcept {
+  return page_trace_is_wanted() ? traced_methods : methods;
+}
 
 bool is_our_page_cache(const sqlite3_pcache_methods2& other) noexcept {
-  return other.xFetch == methods.xFetch && other.xCreate == methods.xCreate;
+  return other.xFetch == page_cache_methods().xFetch && other.xCreate == methods.xCreate;
 }
 
 void set_previous_page_cache(const sqlite3_pcache_methods2& other) noexcept { previous = other; }

@@ -11,7 +11,7 @@
 
 namespace sqlitemem::ext {
 
-/// For sqlite3_config(SQLITE_CONFIG_PCACHE2). Constant.
+/// For sqlite3_config(SQLITE_CONFIG_PCACHE2). Constant once it was called.
 const sqlite3_pcache_methods2& page_cache_methods() noexcept;
 /// All of it is ours.
 bool is_our_page_cache(const sqlite3_pcache_methods2& methods) noexcept;

@@ -190,6 +190,7 @@ void memory_heap_check(sqlite3_context* context, int, sqlite3_value**) {
     our_heap();  // Or a refusal.
     auto broken = heap_find_violation();
     if (!broken && pool_is_ours()) broken = process_pool().find_violation();
+    if (!broken && pool_is_ours()) broken = process_pool().adviser().find_violation();
     return broken ? describe(*broken) : "ok";
   });
 }

@@ -22,6 +22,14 @@ SELECT count(*) = (SELECT count(*) FROM buffer_pool_pages())
   FROM buffer_pool_caches() AS c, buffer_pool_pages(c.cache_id);
 -- Uses of a page are 0 to 3.
 SELECT count(*) FROM buffer_pool_pages() WHERE "references" NOT BETWEEN 0 AND 3;
+-- Advice: seven sizes, of which one is the present one; an estimate or a note in every row.
+SELECT count(*) IN (1, 7), sum(is_current) IS NOT 0, count(*) FILTER (
+    WHERE (estimated_hit_ratio IS NULL) <> (note IS NOT NULL)
+       OR (estimated_misses IS NULL) <> (note IS NOT NULL)),
+  count(*) FILTER (WHERE is_recommended AND note IS NOT NULL), coalesce(sum(is_recommended), 0) <= 1
+  FROM buffer_pool_advice();
+SELECT count(*) FROM buffer_pool_advice() AS a, buffer_pool_stats() AS s
+  WHERE a.is_current AND a.size_bytes <> s.budget_bytes;
 -- Shares of the pages that can be evicted.
 SELECT buffer_pool_evict(101);
 SELECT buffer_pool_evict('all');
