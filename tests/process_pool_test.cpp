@@ -1,6 +1,7 @@
 // The process's pool: its default budget, and its pages under the limits of the heap.
 #include "allocators/manager/process_pool.h"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -66,12 +67,31 @@ TEST_CASE("process pool: a changed budget acts at once", "[pool]") {
   BufferPool& pool = started_pool();
   PageCache* cache = pool.create(4096, 216, true);
   REQUIRE(cache != nullptr);
+  REQUIRE(set_option("memory_limit", "0", OptionSource::api).result == SetResult::ok);
   REQUIRE(set_option("buffer_pool_size", "16MB", OptionSource::api).result == SetResult::ok);
   read_pages(*cache, 3000);
   CHECK(pool.totals().used_bytes > 12 * mib);
   REQUIRE(set_option("buffer_pool_size", "2MB", OptionSource::api).result == SetResult::ok);
   CHECK(pool.totals().used_bytes <= 2 * mib);
   CHECK(pool.totals().held_bytes <= 3 * mib);
+  pool.destroy(*cache);
+}
+
+TEST_CASE("process pool: a small block was refused while clean pages were above a heap limit",
+          "[pool]") {
+  BufferPool& pool = started_pool();
+  PageCache* cache = pool.create(4096, 216, true);
+  REQUIRE(cache != nullptr);
+  REQUIRE(set_option("memory_limit", "0", OptionSource::api).result == SetResult::ok);
+  REQUIRE(set_option("buffer_pool_size", "64MB", OptionSource::api).result == SetResult::ok);
+  read_pages(*cache, 3000);
+  process_heap().set_live_limit(process_heap().live_bytes() + 8 * mib);
+  std::vector<void*> blocks;
+  for (int i = 0; i < 100; ++i) blocks.push_back(heap_allocate(512 + 64 * (i % 20)));
+  CHECK(std::ranges::count(blocks, nullptr) == 0);
+  CHECK(cache->page_count() > 1000);
+  process_heap().set_live_limit(0);
+  for (void* block : blocks) heap_release(block);
   pool.destroy(*cache);
 }
 

@@ -177,8 +177,12 @@ void* MemoryManager::allocate_slow(ThreadCache*& cache, std::size_t bytes) noexc
 /// Pages of the buffer pool that nobody is using make room for what cannot wait.
 void* MemoryManager::allocate_after_shortage(ThreadCache*& cache, std::size_t bytes) noexcept {
   const ShortageHandler reclaim = on_shortage_.load(std::memory_order_acquire);
-  if (reclaim == nullptr || bytes > max_request_bytes || reclaim(bytes + chunk_bytes) == 0)
-    return nullptr;
+  if (reclaim == nullptr || bytes > max_request_bytes) return nullptr;
+  // The pool takes pages by the batch, so it may be above SQLite's limit already.
+  const std::uint64_t limit = live_limit_.load(std::memory_order_relaxed);
+  const std::uint64_t live = limit == 0 ? 0 : other_live_bytes() + live_bytes();
+  const std::uint64_t excess = live > limit ? live - limit : 0;
+  if (reclaim(bytes + chunk_bytes + excess) == 0) return nullptr;
   std::size_t max_batch = ~std::size_t{0};
   return fits_live_limit(bytes, max_batch) ? allocate_once(cache, bytes, max_batch) : nullptr;
 }

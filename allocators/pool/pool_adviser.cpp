@@ -19,10 +19,11 @@ constexpr std::uint64_t least_half_life = 2'000'000;
 
 /// The share of the pages that is sampled at most. Small pools need a larger one, because a sample
 /// of a few dozen pages says nothing; large ones have enough pages in a small one, and every
-/// sampled reference costs time. Down to 6000 frames it is at most one in sixteen.
+/// sampled reference costs 600 instructions. Down to 6000 frames it is at most one in sixteen, with
+/// 60,000 (256 MB) one in 80.
 double most_rate(std::uint64_t budget_frames) noexcept {
   const auto frames = static_cast<double>(std::max<std::uint64_t>(budget_frames, 1));
-  const double large = std::clamp(1500 / frames, 1.0 / 256, 1.0 / 16);
+  const double large = std::clamp(750 / frames, 1.0 / 256, 1.0 / 16);
   return std::max(large, std::min(375 / frames, 1.0 / 4));
 }
 

@@ -197,11 +197,17 @@ std::uint64_t BufferPool::trim() noexcept {
   return store_.trim();
 }
 
-// Pages smaller than the operating system's give nothing back before all of their extent is free,
-// so each turn evicts more.
+// Two limits may be meant: memory_limit counts what is held, SQLite's limits what is in use, where
+// free frames give nothing. Pages smaller than the operating system's give nothing back before all
+// of their extent is free, so each turn evicts more.
 std::uint64_t BufferPool::release_bytes(std::uint64_t bytes) noexcept {
+  const std::uint64_t in_use = live_bytes_.load(std::memory_order_relaxed);
+  const auto no_longer_used = [&] {
+    const std::uint64_t now = live_bytes_.load(std::memory_order_relaxed);
+    return now < in_use ? in_use - now : 0;
+  };
   std::uint64_t released = trim();
-  for (std::uint64_t wanted = bytes; released < bytes; wanted *= 2) {
+  for (std::uint64_t wanted = bytes; std::min(released, no_longer_used()) < bytes; wanted *= 2) {
     std::uint64_t mean = page_bytes, before = 0;
     {
       const LockGuard guard(lock_);
@@ -212,7 +218,7 @@ std::uint64_t BufferPool::release_bytes(std::uint64_t bytes) noexcept {
     const LockGuard guard(lock_);
     if (past_.evictions == before) break;
   }
-  return released;
+  return std::max(released, no_longer_used());
 }
 
 void BufferPool::set_budget(std::uint64_t bytes, bool at_least_what_caches_want) noexcept {
