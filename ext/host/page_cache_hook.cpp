@@ -1,6 +1,8 @@
 // xInit to xShrink: thin calls into the pool, and the fork in the road for older caches.
 #include "ext/host/page_cache_hook.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -28,11 +30,21 @@ struct LegacyHandles {
   std::vector<std::pair<sqlite3_pcache*, std::uint64_t>> all SQLITEMEM_GUARDED_BY(lock);
   std::uint64_t next_id SQLITEMEM_GUARDED_BY(lock) = 1;
 };
+void hold_for_fork() noexcept;
+void release_after_fork() noexcept;
+
 // Leaked on purpose: caches may close after static destructors have run.
 LegacyHandles& legacy() {
-  static auto* const handles = new LegacyHandles;
+  static auto* const handles = [] {
+    ::pthread_atfork(hold_for_fork, release_after_fork, release_after_fork);
+    return new LegacyHandles;
+  }();
   return *handles;
 }
+
+// In the child, nobody would let go of a lock that another thread held.
+void hold_for_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY { legacy().lock.lock(); }
+void release_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY { legacy().lock.unlock(); }
 
 /// The handle used last by this thread, so that most calls on an old cache need no lock.
 [[gnu::tls_model("initial-exec")]] constinit thread_local sqlite3_pcache* last_legacy = nullptr;
