@@ -246,7 +246,8 @@ bool BufferPool::is_dirty_pressure(const PageCache& cache) const noexcept {
   const std::uint64_t room =
       used_bytes_ < budget_bytes_ ? (budget_bytes_ - used_bytes_) / bytes : 0;
   // A writer that comes last, when others fill the budget, has a right to its share all the same.
-  const std::uint64_t fair = cache.floor_frames_.load(std::memory_order_relaxed) * std::uint64_t{2};
+  const std::uint64_t fair =
+      cache.floor_frames_.load(std::memory_order_relaxed) * std::uint64_t{100} / floor_percent;
   const std::uint64_t share = std::max(cache.page_count() + room, fair);
   return cache.pinned_.load(std::memory_order_relaxed) * std::uint64_t{10} >= share * 9;
 }

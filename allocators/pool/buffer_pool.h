@@ -179,6 +179,9 @@ class BufferPool {
  private:
   friend struct PoolTestAccess;
   static constexpr std::uint32_t max_victims = 64;
+  /// Of a connection's share of the budget, what no other may take away. Half cost the quietest of
+  /// eight uneven connections 3.7 points of hit ratio, this much 1.9.
+  static constexpr std::uint64_t floor_percent = 75;
   enum class Floors : std::uint8_t { respect, ignore };
 
   [[nodiscard]] static std::uint64_t key_hash(const PageCache& cache, std::uint32_t key) noexcept;

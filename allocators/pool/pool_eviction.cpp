@@ -8,8 +8,6 @@
 namespace sqlitemem {
 namespace {
 
-/// Of an equal share of the budget, what no other connection may take away, in percent.
-constexpr std::uint64_t floor_percent = 50;
 /// pcache1's own minimum per cache.
 constexpr std::uint64_t min_floor_frames = 10;
 
