@@ -90,6 +90,8 @@ PageCache* BufferPool::create(std::size_t page, std::size_t extra, bool is_purge
   cache->begin_generation();
   cache->recent_ = {};
   cache->max_key_ = 0;
+  cache->last_unpinned_ = no_frame;
+  cache->refusals_left_ = 0;
   cache->batch_ = 1;
   cache->weight_pages_.store(100, std::memory_order_relaxed);
   cache->used_at_ns_.store(coarse_clock_ns(), std::memory_order_relaxed);
@@ -252,6 +254,23 @@ bool BufferPool::is_dirty_pressure(const PageCache& cache) const noexcept {
   return cache.pinned_.load(std::memory_order_relaxed) * std::uint64_t{10} >= share * 9;
 }
 
+/// When SQLite was refused a page it writes one, lets go of it, and asks again.
+void BufferPool::ask_about_last_unpinned(PageCache& cache) noexcept {
+  const FrameIndex last = cache.last_unpinned_;
+  const Frame* frame = last == no_frame ? nullptr : store_.frame_in_use(last);
+  if (frame != nullptr && frame->cache.load(std::memory_order_relaxed) == &cache)
+    policy_.ask_again(last);
+}
+
+/// createFlag 1: SQLite shall write a page instead of getting another. A search that found nothing
+/// looked at every page; it is not repeated at once.
+bool BufferPool::refuses(PageCache& cache) noexcept {
+  if (is_dirty_pressure(cache)) return true;
+  if (cache.refusals_left_ == 0 || !is_at_limit()) return false;
+  --cache.refusals_left_;
+  return true;
+}
+
 bool BufferPool::refill_unevictable(PageCache& cache, std::uint32_t wanted) noexcept {
   while (cache.spares() < wanted && take_spare(cache)) {
   }
@@ -298,15 +317,20 @@ bool BufferPool::refill_once(PageCache& cache, FetchMode mode) noexcept {
                                  : PageCache::max_batch;
   cache.batch_ = std::max(1U, std::min({wanted * 2, most, cache.page_count() / 8 + 1}));
   if (!cache.is_purgeable_) return refill_unevictable(cache, wanted);
-  if (mode == FetchMode::if_easy && is_dirty_pressure(cache)) return false;
+  if (mode == FetchMode::if_easy && refuses(cache)) return false;
   if (pages_before_search_ != 0 && is_at_limit()) {
     if (mode == FetchMode::if_easy) return false;
     --pages_before_search_;
     if (take_spare(cache)) return true;
   }
   take_spares_in_budget(cache, wanted);
-  if (cache.spares() != 0 || make_room(cache, wanted, Floors::respect)) return true;
-  if (mode == FetchMode::if_easy) return false;
+  if (cache.spares() != 0) return true;
+  ask_about_last_unpinned(cache);
+  if (make_room(cache, wanted, Floors::respect)) return true;
+  if (mode == FetchMode::if_easy) {
+    cache.refusals_left_ = cache.page_count() / 8;
+    return false;
+  }
   drain_idle_caches(&cache);
   take_spares_in_budget(cache, 1);
   if (cache.spares() != 0 || make_room(cache, wanted, Floors::ignore)) return true;

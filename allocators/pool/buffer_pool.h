@@ -212,6 +212,8 @@ class BufferPool {
       SQLITEMEM_REQUIRES(lock_);
   [[nodiscard]] bool is_dirty_pressure(const PageCache& cache) const noexcept
       SQLITEMEM_REQUIRES(lock_);
+  void ask_about_last_unpinned(PageCache& cache) noexcept SQLITEMEM_REQUIRES(lock_);
+  [[nodiscard]] bool refuses(PageCache& cache) noexcept SQLITEMEM_REQUIRES(lock_);
   [[nodiscard]] bool refill_unevictable(PageCache& cache, std::uint32_t wanted) noexcept
       SQLITEMEM_REQUIRES(lock_);
   [[nodiscard]] bool make_room(PageCache& cache, std::uint32_t wanted, Floors floors) noexcept

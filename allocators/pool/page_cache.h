@@ -130,9 +130,11 @@ class alignas(64) PageCache {
   std::atomic<std::uint32_t> pinned_{0};
   std::atomic<std::uint32_t> frames_{0};
 
-  Counter misses_{0};          // Pages that were made.
-  Counter refusals_{0};        // createFlag 1 answered with nullptr: SQLite spills.
-  std::uint32_t max_key_ = 0;  // No page has a greater number.
+  Counter misses_{0};                    // Pages that were made.
+  Counter refusals_{0};                  // createFlag 1 answered with nullptr: SQLite spills.
+  FrameIndex last_unpinned_ = no_frame;  // A hint: SQLite writes a page in order to free one.
+  std::uint32_t refusals_left_ = 0;      // Of createFlag 1, before another search for victims.
+  std::uint32_t max_key_ = 0;            // No page has a greater number.
   std::uint32_t pending_count_ = 0, batch_ = 1;
   std::atomic<std::uint32_t> spare_count_{0};
 
@@ -195,6 +197,7 @@ inline void PageCache::unpin_entered(Frame& frame, bool is_discarded) noexcept {
     return unpin_otherwise(frame, is_discarded);
   frame.set_pinned(false);
   add_pinned(-1);
+  last_unpinned_ = frame.index;
   lock_.leave();
 }
 

@@ -18,6 +18,10 @@ struct PoolTestAccess {
     use(argument);
     cache.lock_.leave();
   }
+  /// For the end of a test: nobody else is in the pool.
+  static void close_all(BufferPool& pool) SQLITEMEM_NO_THREAD_SAFETY {
+    while (pool.open_ != nullptr) pool.destroy(*pool.open_);
+  }
 };
 
 }  // namespace sqlitemem
@@ -65,6 +69,7 @@ class TestPool {
     pool.set_budget(options.budget_frames * test_frame_bytes, false);
   }
   ~TestPool() {
+    if (started) PoolTestAccess::close_all(pool);
     for (const Area* area : {&extents_, &slots_, &tables_}) {
       pages.release(area->begin(), static_cast<std::size_t>(area->end() - area->begin()));
     }
