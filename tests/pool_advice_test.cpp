@@ -71,7 +71,7 @@ constexpr TestPool::Options roomy{.extents = 512, .budget_frames = 6000};
 }  // namespace
 
 TEST_CASE("Pool advice: what it says of half and twice the budget is what such pools do",
-          "[pool][advice]") {
+          "[pool][advice][no_tsan]") {
   const std::string_view policy = GENERATE(policy_names[0], policy_names[1]);
   const double exponent = GENERATE(0.8, 1.0);
   CAPTURE(policy, exponent);

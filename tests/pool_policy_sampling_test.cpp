@@ -81,7 +81,7 @@ TEMPLATE_LIST_TEST_CASE("Sampler: fits into 256 KiB under every policy", "[pool]
 }
 
 TEMPLATE_LIST_TEST_CASE("Sampler: forecasts are within 2 points of a full replay",
-                        "[pool][sampling]", AnyPolicy) {
+                        "[pool][sampling][no_tsan]", AnyPolicy) {
   const double exponent = GENERATE(0.8, 0.9, 1.0, 1.1);
   CAPTURE(exponent);
   const bench::Trace trace = zipf_and_scans(1, 600000, exponent);

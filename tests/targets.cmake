@@ -28,7 +28,7 @@ foreach(artefact sqlitemem sqlitemem_preload sqlitemem_embedded)
   endif()
 endforeach()
 # ThreadSanitizer has a thread and a shadow of its own: a test that counts threads or limits address
-# space has the tag [no_tsan].
+# space has the tag [no_tsan]; so has one that computes for minutes under it in a single thread.
 set(spec)
 if(SQLITEMEM_SANITIZE MATCHES "thread")
   set(spec TEST_SPEC "~[no_tsan]")

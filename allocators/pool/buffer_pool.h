@@ -121,8 +121,8 @@ class BufferPool {
     return reinterpret_cast<std::uintptr_t>(cache) - slots_begin_ < slots_bytes_;
   }
 
-  /// Bytes for evictable pages; `share_of_caches`: at least what the caches' own sizes add up to.
-  /// Too much is evicted now, as far as it is not pinned.
+  /// Bytes for evictable pages; `at_least_what_caches_want`: no less than their own sizes add
+  /// up to. Too much is evicted now, as far as it is not pinned.
   void set_budget(std::uint64_t bytes, bool at_least_what_caches_want) noexcept;
   /// Evicts up to `frames` unpinned pages, coldest first, and returns their memory to the operating
   /// system; bytes that the pool holds less. Pages of connections that are busy stay.

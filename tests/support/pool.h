@@ -11,13 +11,8 @@
 
 namespace sqlitemem {
 
-/// Looks into a pool.
+/// What tests may do that others may not.
 struct PoolTestAccess {
-  static void run_as_owner(PageCache& cache, void (*use)(void*), void* argument) {
-    cache.lock_.enter();
-    use(argument);
-    cache.lock_.leave();
-  }
   /// For the end of a test: nobody else is in the pool.
   static void close_all(BufferPool& pool) SQLITEMEM_NO_THREAD_SAFETY {
     while (pool.open_ != nullptr) pool.destroy(*pool.open_);
