@@ -9,6 +9,7 @@
 #include <atomic>
 #include <climits>
 #include <cstring>
+#include <string_view>
 
 #include "allocators/manager/process_heap.h"
 #include "ext/host/environment.h"
@@ -172,10 +173,11 @@ void log_corruption(const CorruptionReport& report) noexcept {
     fmt::format_to_n(size_class.data(), size_class.size() - 1, "size class {} bytes",
                      report.object_bytes);
   } else {  // Of a freed run or large object.
-    std::strcpy(size_class.data(), "size class unknown");
+    constexpr std::string_view unknown = "size class unknown";
+    unknown.copy(size_class.data(), unknown.size());
   }
-  log(SQLITE_CORRUPT, "sqlitemem: %s: address 0x%llx, %s, broken rule: %.*s",
-      describe(report.kind), static_cast<sqlite3_uint64>(report.address), size_class.data(),
+  log(SQLITE_CORRUPT, "sqlitemem: %s: address 0x%llx, %s, broken rule: %.*s", describe(report.kind),
+      static_cast<sqlite3_uint64>(report.address), size_class.data(),
       static_cast<int>(report.rule.size()), report.rule.data());
 }
 
