@@ -100,7 +100,6 @@ PageCache* BufferPool::create(std::size_t page, std::size_t extra, bool is_purge
     counter->store(0, std::memory_order_relaxed);
   }
   cache->floor_frames_.store(0, std::memory_order_relaxed);
-  cache->is_open_ = true;
   cache->previous_ = nullptr;
   cache->next_ = open_;
   if (open_ != nullptr) open_->previous_ = cache;
@@ -125,7 +124,6 @@ void BufferPool::destroy(PageCache& cache) noexcept {
   (cache.previous_ != nullptr ? cache.previous_->next_ : open_) = cache.next_;
   if (cache.next_ != nullptr) cache.next_->previous_ = cache.previous_;
   if (cache.is_purgeable_) --purgeable_caches_, weight_changed();
-  cache.is_open_ = false;
   cache.next_ = free_slots_;
   free_slots_ = &cache;
   cache.lock_.leave();

@@ -37,7 +37,7 @@ Frame* PageCache::fetch_absent(std::uint32_t key, FetchMode mode) noexcept {
   return frame;
 }
 
-/// Under another policy than the default.
+/// A page that the adviser samples, or a policy other than the default.
 Frame* PageCache::reference_otherwise(Frame& frame) noexcept {
   if (frame.is_sampled()) note_sampled(frame);
   if (frame.is_admitted != 0) {

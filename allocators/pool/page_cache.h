@@ -123,7 +123,6 @@ class alignas(64) PageCache {
   std::uint32_t mask_ = first_buckets - 1;
   bool is_purgeable_ = true;  // false: an in-memory database, whose pages are never evicted.
   KindIndex kind_ = 0;
-  bool is_open_ = false;  // Under the pool's lock.
   Frame** buckets_ = nullptr;
   BufferPool* pool_ = nullptr;
   Counter hits_{0}, pinned_hits_{0};

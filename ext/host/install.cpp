@@ -55,6 +55,7 @@ InstallOutcome install_before_start(const HostSqlite& host, ProgramAllocator pol
   if (is_memstatus_off) host.config(SQLITE_CONFIG_MEMSTATUS, 0);
   if (const int rc = install_page_cache(host, policy); rc != SQLITE_OK) {
     host.config(SQLITE_CONFIG_MALLOC, &previous_methods());
+    if (is_memstatus_off) host.config(SQLITE_CONFIG_MEMSTATUS, 1);
     return {rc, "sqlite3_config(SQLITE_CONFIG_PCACHE2) answered " + std::to_string(rc) + "."};
   }
   return {};

@@ -223,7 +223,40 @@ def memory_used_in_memory_stats_left_out_the_pool():
     check(used > 3_000_000 and abs(shown - used) < 100_000, shown, used)
 
 
-main([answers_are_those_of_stock_in_every_journal_mode,
+COUNTING = r'''
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute("CREATE TABLE t AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
+           "WHERE i < 3000) SELECT randomblob(900) AS b FROM n")
+db.commit()
+db.execute("ATTACH ':memory:' AS m")
+db.execute("CREATE TABLE m.t AS SELECT * FROM main.t")
+db.commit()
+db.execute("PRAGMA main.integrity_check").fetchall()
+def one(sql): return db.execute(sql).fetchone()[0]
+for schema in ("main", "m"):
+    wanted = one(f"PRAGMA {schema}.page_count")
+    frames = one(f"SELECT frames FROM buffer_pool_caches() WHERE schema_name = '{schema}'")
+    pages = one("SELECT count(*) FROM buffer_pool_caches() AS c JOIN buffer_pool_pages() AS p "
+                f"USING (cache_id) WHERE c.schema_name = '{schema}'")
+    assert wanted > 500 and frames == pages == wanted, (schema, wanted, frames, pages)
+unevictable = one("SELECT unevictable_frames FROM buffer_pool_stats()")
+assert unevictable >= one("PRAGMA m.page_count"), unevictable
+'''
+
+
+def pages_held_are_those_of_the_file_and_of_the_memory_database():
+    path = os.path.abspath("counting.db")
+    if os.path.exists(path):
+        os.remove(path)
+    result = subprocess.run([PYTHON, "-c", COUNTING, path],
+                            env={**os.environ, "LD_PRELOAD": PRELOAD},
+                            capture_output=True, text=True)
+    check(result.returncode == 0, result.stderr)
+
+
+main([pages_held_are_those_of_the_file_and_of_the_memory_database,
+      answers_are_those_of_stock_in_every_journal_mode,
       answers_are_those_of_stock_under_every_policy,
       a_process_killed_while_it_writes_leaves_a_sound_database,
       memory_returns_to_the_start_after_closing_everything,
