@@ -274,10 +274,11 @@ std::vector<MemoryStatsRow> MemoryStatsRow::snapshot(Sources& sources, Arguments
   const ResidentReading& resident = reading.resident();
   append_resident(rows, sources, known, resident);
   append_allocator(rows, known, sources.heap_note());
-  rows.push_back(make_row("outside", "allocator", "allocator", reading.library().outside_bytes,
-                          std::nullopt, known != nullptr ? outside_note : sources.heap_note()));
+  rows.push_back(make_row("outside", "allocator", "allocator",
+                          reading.sqlite_figures().outside_bytes, std::nullopt,
+                          known != nullptr ? outside_note : sources.heap_note()));
   append_pool(rows, reading.pool(), sources.pool_note());
-  append_library(rows, reading.library());
+  append_library(rows, reading.sqlite_figures());
   append_connections(rows, reading.connections(), sources.connections_note());
   append_system(rows, resident.process, resident.group);
   if (const auto* only = std::get_if<std::string>(&arguments[0])) {

@@ -81,8 +81,8 @@ const std::vector<ConnectionMemoryRow>& Reading::connections() {
   return *connections_;
 }
 
-const LibraryFigures& Reading::library() {
-  if (!library_) library_ = sources_.library();
+const LibraryFigures& Reading::sqlite_figures() {
+  if (!library_) library_ = sources_.sqlite_figures();
   return *library_;
 }
 

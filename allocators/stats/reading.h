@@ -70,7 +70,7 @@ class Reading {
   const PoolReading* pool();
   const std::vector<RequestPattern>& request_patterns();  ///< Empty without a heap.
   const std::vector<ConnectionMemoryRow>& connections();
-  const LibraryFigures& library();
+  const LibraryFigures& sqlite_figures();
   const ResidentReading& resident();
 
  private:

@@ -100,7 +100,7 @@ Snapshot take_snapshot(Sources& sources, std::optional<std::string> label) {
   Reading& reading = sources.reading();
   if (const HeapReading* heap = reading.heap()) add_heap_parts(snapshot, heap->figures);
   add_connection_parts(snapshot, reading.connections());
-  const LibraryFigures& library = reading.library();
+  const LibraryFigures& library = reading.sqlite_figures();
   if (library.memory_used) {
     snapshot.parts.push_back({"SQLite: memory used", false, *library.memory_used, library.blocks});
   }

@@ -34,7 +34,7 @@ class Sources {
   virtual std::vector<ConnectionMemoryRow> connections() = 0;
   /// Which connections may be missing from connections(); empty if none is.
   virtual std::string connections_note() { return {}; }
-  virtual LibraryFigures library() = 0;
+  virtual LibraryFigures sqlite_figures() = 0;
   /// Prefix of /proc and /sys: "" outside tests.
   virtual std::string file_root() = 0;
 

@@ -56,7 +56,7 @@ MemoryManager& our_heap() {
 
 /// What SQLite uses: by our count, else by its own; nullopt if nobody counts.
 std::optional<std::uint64_t> library_bytes(sqlite3* db) {
-  const stats::LibraryFigures library = LiveSources(db).library();
+  const stats::LibraryFigures library = LiveSources(db).sqlite_figures();
   if (!heap_is_ours()) return library.memory_used;
   const std::uint64_t pages = pool_is_ours() ? process_pool().pages_in_use().bytes : 0;
   return process_heap().totals().live_bytes + pages + library.outside_bytes.value_or(0);

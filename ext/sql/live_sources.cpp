@@ -100,7 +100,7 @@ std::string LiveSources::connections_note() {
   return "Connections opened before sqlitemem was loaded are missing, unless they load it, too.";
 }
 
-stats::LibraryFigures LiveSources::library() {
+stats::LibraryFigures LiveSources::sqlite_figures() {
   stats::LibraryFigures figures;
   if (heap_is_ours()) {
     figures.outside_bytes =

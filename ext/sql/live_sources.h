@@ -21,7 +21,7 @@ class LiveSources : public stats::Sources {
   std::vector<stats::LegacyCacheFigures> legacy_caches() override;
   std::vector<stats::ConnectionMemoryRow> connections() override;
   std::string connections_note() override;
-  stats::LibraryFigures library() override;
+  stats::LibraryFigures sqlite_figures() override;
   std::string file_root() override { return {}; }
 
  private:

@@ -19,7 +19,7 @@ struct FakeSources : stats::Sources {
   MemoryManager* heap() override { return the_heap; }
   std::string heap_note() override { return the_heap == nullptr ? "No heap in this test." : ""; }
   std::vector<stats::ConnectionMemoryRow> connections() override { return the_connections; }
-  stats::LibraryFigures library() override { return the_library; }
+  stats::LibraryFigures sqlite_figures() override { return the_library; }
   std::string file_root() override { return the_root; }
 };
 
