@@ -12,6 +12,7 @@
 #include "allocators/stats/memory_rows.h"
 #include "allocators/stats/metrics.h"
 #include "allocators/stats/pool_rows.h"
+#include "allocators/stats/responses.h"
 #include "allocators/stats/slab_rows.h"
 #include "allocators/stats/snapshots.h"
 
@@ -40,11 +41,12 @@ struct MemoryMetricsRow {
   static std::vector<MemoryMetricsRow> snapshot(Sources& sources, Arguments arguments);
 };
 
-using AllTables = std::tuple<MemoryStatsRow, MemoryContextsRow, ConnectionMemoryRow, HeapStatsRow,
-                             SlabAllocatorStatsRow, AllocationPatternsRow, LargeObjectStatsRow,
-                             LargeObjectsRow, FragmentationStatsRow, BufferPoolStatsRow,
-                             BufferPoolCachesRow, BufferPoolPagesRow, BufferPoolAdviceRow,
-                             MemorySnapshotsRow, MemoryDiffRow, MemoryConfigRow, MemoryMetricsRow>;
+using AllTables =
+    std::tuple<MemoryStatsRow, MemoryContextsRow, ConnectionMemoryRow, HeapStatsRow,
+               SlabAllocatorStatsRow, AllocationPatternsRow, LargeObjectStatsRow, LargeObjectsRow,
+               FragmentationStatsRow, BufferPoolStatsRow, BufferPoolCachesRow, BufferPoolPagesRow,
+               BufferPoolAdviceRow, MemorySnapshotsRow, MemoryDiffRow, MemoryResponsesRow,
+               MemoryConfigRow, MemoryMetricsRow>;
 
 /// Calls `use(std::type_identity<Row>{})` for each table, in order.
 template <class Use>

@@ -337,18 +337,28 @@ std::vector<ConnectionSnapshot> snapshot_connections(sqlite3* caller) {
   return snapshots;
 }
 
-ReleaseSummary release_connection_memory(sqlite3* caller) {
+std::uint64_t visit_connections_at_rest(sqlite3* caller,
+                                        const std::function<void(sqlite3*)>& visit) {
   const Visitor visitor(caller);
-  ReleaseSummary summary;
+  std::uint64_t busy = 0;
   for (const EntryPointer& entry : all_entries()) {
     if (entry->is_closed) continue;
-    bool is_released = false;
+    bool is_visited = false;
     use_if_idle(*entry, visitor, [&](sqlite3* db) {
-      is_released = is_at_rest(db) && visitor.may_wait_for(*entry) == MayWait::yes;
-      if (is_released) sqlite3_db_release_memory(db);
+      is_visited = is_at_rest(db) && visitor.may_wait_for(*entry) == MayWait::yes;
+      if (is_visited) visit(db);
     });
-    ++(is_released ? summary.connections_released : summary.connections_busy);
+    if (!is_visited) ++busy;
   }
+  return busy;
+}
+
+ReleaseSummary release_connection_memory(sqlite3* caller) {
+  ReleaseSummary summary;
+  summary.connections_busy = visit_connections_at_rest(caller, [&](sqlite3* db) {
+    sqlite3_db_release_memory(db);
+    ++summary.connections_released;
+  });
   return summary;
 }
 

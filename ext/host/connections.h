@@ -4,6 +4,7 @@
 #include <sqlite3ext.h>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -48,13 +49,18 @@ bool may_miss_connections() noexcept;
 /// Called when the extension is loaded into a running SQLite.
 void note_late_arrival() noexcept;
 
+/// Calls `visit` with every connection that is at rest: no other thread inside, no transaction, no
+/// statement between two rows. The same holds for `caller` (may be nullptr), whose own running
+/// statement does not count. Returns how many were busy. A connection cannot close while it is
+/// visited, and `visit` must not close one.
+std::uint64_t visit_connections_at_rest(sqlite3* caller,
+                                        const std::function<void(sqlite3*)>& visit);
+
 struct ReleaseSummary {
   std::uint64_t connections_released = 0;  ///< sqlite3_db_release_memory() was called on these.
   std::uint64_t connections_busy = 0;      ///< Skipped.
 };
-/// sqlite3_db_release_memory() on every connection that is at rest: no other thread inside, no
-/// transaction open, no statement between two rows. The same holds for `caller`, whose own running
-/// statement does not count.
+/// sqlite3_db_release_memory() on every connection that is at rest.
 ReleaseSummary release_connection_memory(sqlite3* caller);
 
 }  // namespace sqlitemem::ext

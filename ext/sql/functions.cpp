@@ -2,8 +2,6 @@
 #include "ext/sql/functions.h"
 
 #include <fmt/format.h>
-#include <malloc.h>
-
 #include <ctime>
 
 #include "allocators/base/words.h"
@@ -15,6 +13,7 @@
 #include "ext/host/connections.h"
 #include "ext/host/mode.h"
 #include "ext/host/page_cache_hook.h"
+#include "ext/sql/collection.h"
 #include "ext/sql/config_writer.h"
 #include "ext/sql/guarded.h"
 #include "ext/sql/live_sources.h"
@@ -54,59 +53,13 @@ MemoryManager& our_heap() {
       mode_report().reason);
 }
 
-/// What SQLite uses: by our count, else by its own; nullopt if nobody counts.
-std::optional<std::uint64_t> library_bytes(sqlite3* db) {
-  const stats::LibraryFigures library = LiveSources(db).sqlite_figures();
-  if (!heap_is_ours()) return library.memory_used;
-  const std::uint64_t pages = pool_is_ours() ? process_pool().pages_in_use().bytes : 0;
-  return process_heap().totals().live_bytes + pages + library.outside_bytes.value_or(0);
-}
-
 std::int64_t collection_level(int count, sqlite3_value** arguments) {
   if (count == 0 || sqlite3_value_type(arguments[0]) == SQLITE_NULL) return 3;
   const auto level = integer_of(arguments[0]);
   if (level && *level >= 1 && *level <= 3) return *level;
   throw stats::Refusal(
       "level must be 1 (page caches of connections at rest), 2 (also the heap's free memory) or 3 "
-      "(also the C library's free memory)");
-}
-
-/// What went back to the system is what is no longer resident: pages that were only set aside, and
-/// never touched, are given up by a collection as well, and free nothing.
-std::uint64_t resident_heap_bytes() {
-  const ResidentBytes resident = process_heap().resident();
-  const std::uint64_t pages = pool_is_ours() ? process_pool().resident().pages : 0;
-  return resident.slabs + resident.runs + resident.large + pages;
-}
-
-/// The C library keeps what is freed in the middle of its heap: older blocks of SQLite, and all of
-/// them in observing mode.
-void trim_c_library() {
-#if defined(__GLIBC__)
-  ::malloc_trim(0);
-#endif
-}
-
-/// What the caches give, as SQLite's use falls.
-std::optional<std::uint64_t> release_caches(sqlite3* db) {
-  const auto before = library_bytes(db);
-  release_connection_memory(db);
-  const auto after = library_bytes(db);
-  if (!before || !after) return std::nullopt;
-  return at_least_zero(*before, *after);
-}
-
-std::optional<std::uint64_t> collect(sqlite3* db, std::int64_t level) {
-  std::uint64_t before = 0;
-  if (heap_is_ours() && level >= 2) before = resident_heap_bytes();
-  std::optional<std::uint64_t> released = release_caches(db);
-  if (heap_is_ours() && level >= 2) {
-    heap_collect();
-    if (pool_is_ours()) process_pool().trim();
-    released = at_least_zero(before, resident_heap_bytes());
-  }
-  if (level >= 3) trim_c_library();
-  return released;
+      "(also the C library's free memory, and WAL checkpoints)");
 }
 
 /// The pool, or a refusal that says which mode has one.
@@ -140,13 +93,14 @@ void sqlitemem_version(sqlite3_context* context, int, sqlite3_value**) {
 
 void force_garbage_collection(sqlite3_context* context, int count, sqlite3_value** arguments) {
   answer(context, "force_garbage_collection", [&] {
-    return collect(sqlite3_context_db_handle(context), collection_level(count, arguments));
+    return collect_garbage(sqlite3_context_db_handle(context), collection_level(count, arguments));
   });
 }
 
 void buffer_pool_evict(sqlite3_context* context, int count, sqlite3_value** arguments) {
   answer(context, "buffer_pool_evict", [&] {
-    BufferPool& pool = our_pool(sqlite3_context_db_handle(context));
+    sqlite3* db = sqlite3_context_db_handle(context);
+    BufferPool& pool = our_pool(db);
     std::int64_t percent = 100;
     if (count > 0 && sqlite3_value_type(arguments[0]) != SQLITE_NULL) {
       const auto given = integer_of(arguments[0]);
@@ -154,16 +108,28 @@ void buffer_pool_evict(sqlite3_context* context, int count, sqlite3_value** argu
         throw stats::Refusal("percent must be 0 to 100, of the pages that can be evicted");
       percent = *given;
     }
-    return pool.evict((pool.evictable_frames() * static_cast<std::uint64_t>(percent) + 99) / 100);
+    std::uint64_t given = 0;
+    Collection collection(db, fmt::format("buffer_pool_evict({})", percent));
+    collection.run("buffer_pool", [&] {
+      const std::uint64_t before = pool.evictable_frames();
+      given = pool.evict((before * static_cast<std::uint64_t>(percent) + 99) / 100);
+      return StepCounts{at_least_zero(before, pool.evictable_frames()), std::nullopt, std::nullopt};
+    });
+    collection.write_down();
+    return given;
   });
 }
 
 void coalesce_all(sqlite3_context* context, int, sqlite3_value**) {
-  answer(context, "coalesce_all", [] {
+  answer(context, "coalesce_all", [&] {
     our_heap();
-    const std::uint64_t before = resident_heap_bytes();
-    process_heap().coalesce_all();
-    return at_least_zero(before, resident_heap_bytes());
+    Collection collection(sqlite3_context_db_handle(context), "coalesce_all()");
+    collection.run("heap", [] {
+      process_heap().coalesce_all();
+      return StepCounts{};
+    });
+    collection.write_down();
+    return collection.returned_bytes();
   });
 }
 

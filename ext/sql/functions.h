@@ -42,12 +42,12 @@ inline constexpr auto functions = std::to_array<Function>({
      "clean pages of their caches; the bytes are those by which SQLite uses less, and they stay in "
      "the heap for others. At rest: no transaction, no statement between two rows, no other thread "
      "inside; others are skipped, and the caller's connection is judged likewise. Level 2: then "
-     "the heap's free memory goes to the operating system, from magazines, depots, slabs, page "
-     "runs and free regions; the bytes are those by which the heap's resident memory fell. Level "
-     "3, the default: then the C library is asked to return its free memory, too, which holds "
-     "blocks from before a live take-over; it does not say how much that was. In observing mode, "
-     "where there is no heap of ours, the bytes are those of level 1 for every level; NULL if "
-     "SQLite does not count."},
+     "the heap's and the buffer pool's free memory goes to the operating system; the bytes are "
+     "those by which their resident memory fell. Level 3, the default: then the C library is asked "
+     "to return its free memory, too, which holds blocks from before a live take-over, and each "
+     "WAL file is checkpointed (passive) by a connection at rest; neither is part of the result. "
+     "In observing mode, where there is no heap of ours, the bytes are those of level 1 for every "
+     "level; NULL if SQLite does not count. memory_responses() shows each step."},
     {"coalesce_all", 0, 0, function_bodies::coalesce_all, "",
      "Merges free regions of large objects and page runs, returns them to the operating system, "
      "and says by how many bytes resident memory fell. Not in observing mode."},

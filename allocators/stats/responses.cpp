@@ -1,0 +1,64 @@
+// Keeps the steps that released memory.
+#include "allocators/stats/responses.h"
+
+#include <pthread.h>
+
+#include <atomic>
+#include <utility>
+
+namespace sqlitemem::stats {
+namespace {
+
+// A child of fork() makes a log of its own: another thread may have held the parent's lock.
+constinit std::atomic<ResponseLog*> log{nullptr};
+void forget_in_child() noexcept { log.store(nullptr, std::memory_order_relaxed); }
+
+ResponseLog* make_log() {
+  static const int is_told = ::pthread_atfork(nullptr, nullptr, forget_in_child);
+  static_cast<void>(is_told);
+  auto* made = new ResponseLog;
+  ResponseLog* known = nullptr;
+  if (log.compare_exchange_strong(known, made)) return made;
+  delete made;
+  return known;
+}
+
+}  // namespace
+
+ResponseLog& response_log() {
+  ResponseLog* known = log.load(std::memory_order_acquire);
+  return known != nullptr ? *known : *make_log();
+}
+
+std::uint64_t ResponseLog::add(std::vector<MemoryResponsesRow> steps,
+                               const std::string& started_at) {
+  const LockGuard guard(lock_);
+  const std::size_t kept = steps_.size();
+  const std::uint64_t id = last_id_ + 1;
+  try {
+    std::uint64_t step = 0;
+    for (MemoryResponsesRow& row : steps) {
+      row.response_id = id;
+      row.step = ++step;
+      row.started_at = started_at;
+      steps_.push_back(std::move(row));
+    }
+  } catch (...) {
+    steps_.resize(kept);
+    throw;
+  }
+  last_id_ = id;
+  while (steps_.size() > max_steps) steps_.pop_front();
+  return id;
+}
+
+std::vector<MemoryResponsesRow> ResponseLog::all() const {
+  const LockGuard guard(lock_);
+  return {steps_.begin(), steps_.end()};
+}
+
+std::vector<MemoryResponsesRow> MemoryResponsesRow::snapshot(Sources&, Arguments) {
+  return response_log().all();
+}
+
+}  // namespace sqlitemem::stats
