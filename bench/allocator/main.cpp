@@ -78,25 +78,15 @@ std::vector<Job> timed_jobs(const Options& options) {
   return jobs;
 }
 
-/// Instructions per operation: the difference between two runs that differ in the count only, so
-/// that start-up falls out. Exact, hence one round.
+/// Exact, hence one round.
 void count_statistics_cost(const Options& options, Measurements& measurements) {
-  constexpr std::uint64_t base = 20'000, added = 40'000;
   for (const AllocatorTest& test : tests) {
     if (test.is_timed || !options.wants_test(test.name)) continue;
     for (const SubjectSpec& subject : all_subjects()) {
       if (subject.module.empty() || !options.wants_subject(subject.name)) continue;
-      std::array<std::optional<double>, 2> counts;
-      for (std::size_t i = 0; i < counts.size(); ++i) {
-        if (i == 1 && !counts[0]) return;
-        ChildCommand command = worker_command(test, subject, options);
-        command.arguments.push_back(fmt::format("--count={}", base + i * added));
-        // Valgrind cannot reserve our usual 64 GiB.
-        command.environment.emplace_back("SQLITEMEM_REGION_SIZE=1GB");
-        counts[i] = count_instructions(command);
-      }
-      if (!counts[1]) return;
-      measurements.add(test.name, subject.name, (*counts[1] - *counts[0]) / double{added});
+      const auto count = instructions_per_operation(worker_command(test, subject, options));
+      if (!count) return;
+      measurements.add(test.name, subject.name, *count);
     }
   }
 }

@@ -44,26 +44,17 @@ std::vector<Job> timed_jobs(const Options& options) {
   return jobs;
 }
 
-/// The difference between two runs that differ in the count only, so that the filling of the cache
-/// falls out. Exact, hence one round.
+/// Exact, hence one round.
 void count_operations(const Options& options, Measurements& measurements) {
-  constexpr std::uint64_t base = 20'000, added = 40'000;
   for (const PageCacheTest& test : page_cache_tests) {
     const std::string name = fmt::format("instructions_{}", test.name);
     if (!test.is_counted || !options.wants_test(name)) continue;
     for (const std::string_view subject : page_cache_subjects) {
       if (!options.wants_subject(subject)) continue;
       if (subject == shared_group && std::getenv(shared_group_variable) == nullptr) continue;
-      std::array<std::optional<double>, 2> counts;
-      for (std::size_t i = 0; i < counts.size(); ++i) {
-        ChildCommand command = worker_command(test, subject, options);
-        command.arguments.push_back(fmt::format("--count={}", base + i * added));
-        // Valgrind cannot reserve our usual 64 GiB.
-        command.environment.emplace_back("SQLITEMEM_REGION_SIZE=1GB");
-        counts[i] = count_instructions(command);
-        if (!counts[i]) return;
-      }
-      measurements.add(name, subject, (*counts[1] - *counts[0]) / double{added});
+      const auto count = instructions_per_operation(worker_command(test, subject, options));
+      if (!count) return;
+      measurements.add(name, subject, *count);
     }
   }
 }

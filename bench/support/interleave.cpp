@@ -3,10 +3,12 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <set>
 #include <span>
+#include <utility>
 
 #include "bench/support/random.h"
 
@@ -78,6 +80,21 @@ std::optional<double> count_instructions(ChildCommand command) {
     return std::nullopt;
   }
   return std::strtod(result.output.c_str() + at + label.size(), nullptr);
+}
+
+std::optional<double> instructions_per_operation(const ChildCommand& worker) {
+  constexpr std::uint64_t base = 20'000, added = 40'000;
+  std::array<double, 2> counts{};
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    ChildCommand command = worker;
+    command.arguments.push_back("--count=" + std::to_string(base + i * added));
+    // Valgrind cannot reserve our usual 64 GiB.
+    command.environment.emplace_back("SQLITEMEM_REGION_SIZE=1GB");
+    const auto count = count_instructions(std::move(command));
+    if (!count) return std::nullopt;
+    counts[i] = *count;
+  }
+  return (counts[1] - counts[0]) / double{added};
 }
 
 }  // namespace sqlitemem::bench

@@ -35,4 +35,8 @@ void run_interleaved(const std::vector<Job>& jobs, const Options& options,
 /// valgrind.
 std::optional<double> count_instructions(ChildCommand command);
 
+/// Instructions per operation of a worker that takes --count=N: the difference between two runs
+/// that differ in the count only, so that starting and filling fall out. nullopt as above.
+std::optional<double> instructions_per_operation(const ChildCommand& worker);
+
 }  // namespace sqlitemem::bench
