@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
 #include <vector>
 
 #include "allocators/pool/policy/policies.h"
+#include "tests/pool_ghost_models.h"
 
 namespace sqlitemem::tests {
 
@@ -59,38 +59,6 @@ class ModelQueue {
   std::vector<FrameIndex> frames_;
   std::size_t passed_ = 0;
   std::optional<std::size_t> again_;
-};
-
-/// The latest `limit` evictions, oldest first; what was taken out leaves a gap that still counts.
-class ModelGhosts {
- public:
-  void set_limit(std::size_t limit) {
-    limit_ = limit;
-    while (keys_.size() > limit_) keys_.pop_front();
-  }
-  void push(std::uint64_t key) {
-    keys_.push_back(key);
-    if (keys_.size() > limit_) keys_.pop_front();
-  }
-  bool take(std::uint64_t key) {
-    const auto found = std::find(keys_.rbegin(), keys_.rend(), std::optional(key));
-    if (found == keys_.rend()) return false;
-    found->reset();
-    return true;
-  }
-  void drop_oldest() {
-    while (!keys_.front()) keys_.pop_front();
-    keys_.pop_front();
-  }
-  void clear() { keys_.clear(); }
-  [[nodiscard]] std::size_t count() const {
-    return static_cast<std::size_t>(
-        std::count_if(keys_.begin(), keys_.end(), [](const auto& key) { return key.has_value(); }));
-  }
-
- private:
-  std::deque<std::optional<std::uint64_t>> keys_;
-  std::size_t limit_ = 0;
 };
 
 /// Two queues and what a policy does with them. `Rules` says which queue is next, and so on.
@@ -248,7 +216,7 @@ class ModelS3Fifo final : public ModelPolicy {
   void forget_ghosts() override { ghosts_.clear(); }
 
  private:
-  ModelGhosts ghosts_;
+  ModelGhostTable ghosts_;
   std::map<FrameIndex, int> marks_;
 };
 

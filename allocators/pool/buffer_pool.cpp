@@ -59,7 +59,7 @@ bool BufferPool::start(const Settings& settings, PolicyKind policy) noexcept {
 }
 
 std::uint64_t BufferPool::key_hash(const PageCache& cache, std::uint32_t key) noexcept {
-  return mix_bits(cache.identity_ << 32 ^ key);
+  return mix_bits(cache.id_ << 32 ^ key);
 }
 
 PageCache* BufferPool::new_slot() noexcept {
@@ -86,7 +86,7 @@ PageCache* BufferPool::create(std::size_t page, std::size_t extra, bool is_purge
   cache->reset_table();
   cache->is_purgeable_ = is_purgeable;
   cache->kind_ = *kind;
-  cache->id_ = cache->identity_ = next_id_++;
+  cache->id_ = next_id_++;
   cache->begin_generation();
   cache->recent_ = {};
   cache->max_key_ = 0;
@@ -147,7 +147,6 @@ void BufferPool::tell_policy(PageCache& cache) noexcept {
   }
   pages_made_ += cache.pending_count_;
   cache.pending_count_ = 0;
-  if (cache.sampled_count_ != 0) cache.give_samples();
   if (pages_made_ >= advice_due_at_) [[unlikely]]
     advice_is_due();
 }
@@ -190,6 +189,7 @@ void BufferPool::drop_one(PageCache& cache, Frame& frame, KeyMemory memory) noex
 }
 
 void BufferPool::drop(PageCache& cache, Frame* list, KeyMemory memory, bool trims) noexcept {
+  if (cache.sampled_count_ != 0) cache.give_samples(true);
   const LockGuard guard(lock_);
   tell_policy(cache);
   while (list != nullptr) {

@@ -108,13 +108,17 @@ void MissCurve::rebuild() noexcept {
   }
   std::memset(entries_, 0, entry_count * sizeof(Entry));
   std::memset(owners_, 0, (last_time + 1) * sizeof(std::uint16_t));
-  std::memset(counts_, 0, (last_time + 1) * sizeof(std::uint16_t));
   for (now_ = 0; now_ < count;) {
     Entry& entry = find(keys[now_]);
     entry.set_key(keys[now_]);
     entry.time = ++now_;
     owners_[now_] = static_cast<std::uint16_t>(&entry - entries_ + 1);
-    add_time(now_, 1);
+  }
+  // The times 1 … count have owners. A node of the tree sums up as many times, back from its own,
+  // as its lowest bit says.
+  for (std::uint32_t time = 1; time <= last_time; ++time) {
+    const std::uint32_t before = time & (time - 1);
+    counts_[time] = static_cast<std::uint16_t>(std::min(time, count) - std::min(before, count));
   }
   pages_ = count;
 }

@@ -45,7 +45,7 @@ class alignas(64) PageCache {
   friend struct PoolTestAccess;
   static constexpr std::uint32_t first_buckets = 16;  // In the slot itself: most caches are small.
   static constexpr std::uint32_t max_batch = 32;
-  static constexpr std::uint32_t max_sampled = 16;
+  static constexpr std::uint32_t max_sampled = 32;
   using Counter = std::atomic<std::uint64_t>;  // Written by the owner only.
 
   static void count(Counter& counter, std::uint64_t by = 1) noexcept {
@@ -98,7 +98,8 @@ class alignas(64) PageCache {
     advice_seed_.store(mix_bits(id_ << 32 | ++generation_), std::memory_order_relaxed);
   }
   void note_sampled(const Frame& frame) noexcept;
-  void give_samples() noexcept;
+  /// Out of the pool's lock, as far as it can be: this is long work.
+  void give_samples(bool waits) noexcept;
   void link(Frame& frame) noexcept {
     Frame*& bucket = buckets_[frame.page_number() & mask_];
     frame.next = bucket;
@@ -141,7 +142,6 @@ class alignas(64) PageCache {
   std::atomic<std::uint64_t> evictions_{0};
   std::atomic<std::uint32_t> weight_pages_{100};  // PRAGMA cache_size; 100 is SQLite's first value.
   std::atomic<std::uint32_t> floor_frames_{0};    // No other connection takes pages below this.
-  std::uint64_t identity_ = 0;                    // Of the file in ghosts' keys.
   std::uint64_t id_ = 0;                          // Unique in the process.
   std::atomic<std::uint64_t> used_at_ns_{0};
   std::uint64_t skip_round_ = 0;  // Busy in this round of evictions.

@@ -92,12 +92,13 @@ void PageCache::note_sampled(const Frame& frame) noexcept {
   const std::uint64_t key_hash = advice_hash(frame.page_number());
   if (recent_.is_repetition(key_hash)) return;
   sampled_[sampled_count_++] = key_hash;
-  if (sampled_count_ == max_sampled) give_samples();
+  // When another thread is telling it something, the second half of the room is there to wait.
+  if (sampled_count_ >= max_sampled / 2) give_samples(sampled_count_ == max_sampled);
 }
 
-void PageCache::give_samples() noexcept {
-  pool_->adviser().references(std::span(sampled_).first(sampled_count_));
-  sampled_count_ = 0;
+void PageCache::give_samples(bool waits) noexcept {
+  if (pool_->adviser().references(std::span(sampled_).first(sampled_count_), waits))
+    sampled_count_ = 0;
 }
 
 }  // namespace sqlitemem

@@ -19,12 +19,12 @@ constexpr std::uint64_t least_half_life = 2'000'000;
 
 /// The share of the pages that is sampled at most. Small pools need a larger one, because a sample
 /// of a few dozen pages says nothing; large ones have enough pages in a small one, and every
-/// sampled reference costs 600 instructions. Down to 6000 frames it is at most one in sixteen, with
-/// 60,000 (256 MB) one in 80.
+/// sampled miss costs 1500 instructions. From 2000 to 6000 frames it is one page in sixteen, with
+/// 60,000 (256 MB) one in 160.
 double most_rate(std::uint64_t budget_frames) noexcept {
   const auto frames = static_cast<double>(std::max<std::uint64_t>(budget_frames, 1));
-  const double large = std::clamp(750 / frames, 1.0 / 256, 1.0 / 16);
-  return std::max(large, std::min(375 / frames, 1.0 / 4));
+  const double large = std::clamp(375 / frames, 1.0 / 256, 1.0 / 16);
+  return std::max(large, std::min(125 / frames, 1.0 / 4));
 }
 
 template <std::size_t... I>
@@ -121,14 +121,19 @@ void PoolAdviser::stop() noexcept {
   if (is_used_ && pages_->decommit(block_, bytes_)) is_used_ = false;
 }
 
-void PoolAdviser::references(std::span<const std::uint64_t> key_hashes) noexcept {
-  const LockGuard guard(lock_);
+bool PoolAdviser::references(std::span<const std::uint64_t> key_hashes, bool waits) noexcept {
+  if (!lock_.try_lock()) {
+    if (!waits) return false;
+    lock_.lock();
+  }
   with_sampler([&](auto& sampler) {
     for (const std::uint64_t key_hash : key_hashes) {
       if (sampler.is_sampled(key_hash)) sampler.reference(key_hash);
     }
   });
   publish_threshold();
+  lock_.unlock();
+  return true;
 }
 
 void PoolAdviser::forget_counts(const ReferenceCounts& so_far) noexcept {

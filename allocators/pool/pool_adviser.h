@@ -81,8 +81,9 @@ class PoolAdviser {
   /// Gives its memory back.
   void stop() noexcept;
 
-  /// Of sampled pages; ignored while it does not run.
-  void references(std::span<const std::uint64_t> key_hashes) noexcept;
+  /// Of sampled pages; ignored while it does not run. `waits`: for other threads that tell it
+  /// something. false: it was not told, because one does.
+  bool references(std::span<const std::uint64_t> key_hashes, bool waits = true) noexcept;
   /// What references() was told is warm-up; so many had happened until now.
   void forget_counts(const ReferenceCounts& so_far) noexcept;
   /// So many happened until now, sampled or not. Lets old ones fade.

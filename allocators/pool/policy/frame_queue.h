@@ -43,6 +43,8 @@ class FrameQueue {
   }
 
   [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
+  /// no_frame: it is empty.
+  [[nodiscard]] FrameIndex oldest() const noexcept { return oldest_; }
   [[nodiscard]] std::uint8_t number() const noexcept { return number_; }
 
   void push_newest(FrameIndex frame) noexcept {

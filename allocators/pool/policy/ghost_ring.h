@@ -73,7 +73,7 @@ class GhostRing {
   [[nodiscard]] std::optional<Violation> find_violation() const;
 
  private:
-  friend struct PolicyTestAccess;
+  friend struct GhostTestAccess;
   struct Slot {
     std::uint32_t fingerprint;
     std::uint32_t before;  ///< Number of the eviction before it in its chain.

@@ -7,7 +7,7 @@ namespace sqlitemem {
 
 std::size_t S3Fifo::bytes_needed(std::uint32_t max_frames) noexcept {
   return table_bytes(max_frames) + MemoryCutter::rounded(max_frames) +
-         GhostRing::bytes_needed(max_frames);
+         GhostTable::bytes_needed(max_frames);
 }
 
 void S3Fifo::start(const PolicyMemory& memory, std::uint32_t capacity) noexcept {
@@ -15,7 +15,7 @@ void S3Fifo::start(const PolicyMemory& memory, std::uint32_t capacity) noexcept 
   MemoryCutter cutter(memory);
   start_table(cutter, memory.max_frames);
   marks_ = cutter.take<ReferenceMark>(memory.max_frames);
-  ghosts_.start(cutter.take<void>(GhostRing::bytes_needed(max_frames_)), max_frames_);
+  ghosts_.start(cutter.take<void>(GhostTable::bytes_needed(max_frames_)), max_frames_);
   small_.start(links_, small_number);
   main_.start(links_, main_number);
   resize(capacity);
@@ -33,23 +33,11 @@ void S3Fifo::tune(const Tuning& tuning) noexcept {
   resize(capacity_);
 }
 
-void S3Fifo::admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
-  const bool was_here = ghosts_.take(GhostRing::fingerprint(key_hash));
-  enter(was_here ? main_ : small_, frame, key_hash);
-  marks_[frame].clear();
-}
-
 void S3Fifo::remove(FrameIndex frame, KeyMemory key_memory) noexcept {
   if (!knows(frame)) return;
   if (key_memory == KeyMemory::remember) ghosts_.push(links(frame).fingerprint);
   queue_of(links(frame).queue).remove(frame);
   marks_[frame].clear();
-}
-
-void S3Fifo::evict(FrameQueue& queue, FrameIndex frame) noexcept {
-  leave(queue, frame);
-  marks_[frame].clear();
-  if (&queue == &small_ || tuning_.remembers_main) ghosts_.push(links(frame).fingerprint);
 }
 
 void S3Fifo::take_back(FrameIndex frame) noexcept {

@@ -2,18 +2,21 @@
 #pragma once
 
 #include "allocators/pool/policy/frame_table.h"
+#include "allocators/pool/policy/ghost_table.h"
 
 namespace sqlitemem {
 
 /// After Yang, Zhang, Qiu, Yue and Rashmi, "FIFO queues are all you need for cache eviction" (SOSP
-/// 2023). A hit moves nothing: it raises a mark in a byte of its own.
+/// 2023). A hit moves nothing: it raises a mark in a byte of its own. Ghosts are not one queue, as in
+/// the paper, but a GhostTable: a page is remembered for about as many evictions, not for exactly
+/// as many.
 ///
 ///     new page ──▶ small (warm) ── used again often enough ──▶ main (hot) ◀──┐ marked: once more
 ///                      │ otherwise                               │ └─────────┘
 ///                      ▼ evicted                                 ▼ evicted
 ///                   ghosts ── comes back while remembered ──▶ main
 ///
-/// Invariants: those of its queues and its ring, and
+/// Invariants: those of its queues and its ghosts, and
 /// (1) each known frame is in one of the two queues,
 /// (2) a frame that is in none has no mark.
 class S3Fifo : public FrameTable {
@@ -35,7 +38,15 @@ class S3Fifo : public FrameTable {
   void tune(const Tuning& tuning) noexcept;
   [[nodiscard]] const Tuning& tuning() const noexcept { return tuning_; }
 
-  void admit(FrameIndex frame, std::uint64_t key_hash) noexcept;
+  void admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
+    const bool was_here = ghosts_.take(GhostTable::fingerprint(key_hash));
+    enter(was_here ? main_ : small_, frame, key_hash);
+    marks_[frame].clear();
+  }
+  /// admit() will be called with this hash.
+  void prefetch(std::uint64_t key_hash) const noexcept {
+    ghosts_.prefetch(GhostTable::fingerprint(key_hash));
+  }
   /// Without a lock, by the owner of the page.
   void on_reference(FrameIndex frame) noexcept { marks_[frame].raise(); }
   void remove(FrameIndex frame, KeyMemory key_memory) noexcept;
@@ -80,7 +91,14 @@ class S3Fifo : public FrameTable {
     small_.search_all();
     main_.search_all();
   }
-  void evict(FrameQueue& queue, FrameIndex frame) noexcept;
+  void evict(FrameQueue& queue, FrameIndex frame) noexcept {
+    leave(queue, frame);
+    marks_[frame].clear();
+    if (&queue == &small_ || tuning_.remembers_main) ghosts_.push(links(frame).fingerprint);
+    // Probably the next one: its ghost's place is a cache line of its own, far from the others.
+    if (const FrameIndex next = queue.oldest(); next != no_frame)
+      ghosts_.prefetch(links(next).fingerprint);
+  }
 
   /// Each turn evicts, moves a frame from small to main, or lowers a mark, so it ends.
   template <class Predicate>
@@ -107,7 +125,7 @@ class S3Fifo : public FrameTable {
 
   ReferenceMark* marks_ = nullptr;  ///< By frame.
   FrameQueue small_, main_;
-  GhostRing ghosts_;
+  GhostTable ghosts_;
   Tuning tuning_;
 };
 static_assert(EvictionPolicy<S3Fifo>);
