@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <array>
 #include <new>
 
 #include "allocators/base/clock.h"
@@ -93,6 +94,7 @@ PageCache* BufferPool::create(std::size_t page, std::size_t extra, bool is_purge
   cache->last_unpinned_ = no_frame;
   cache->refusals_left_ = 0;
   cache->batch_ = 1;
+  cache->rounds_alone_ = cache->pause_ = 0;
   cache->weight_pages_.store(100, std::memory_order_relaxed);
   cache->used_at_ns_.store(coarse_clock_ns(), std::memory_order_relaxed);
   for (auto* counter : {&cache->hits_, &cache->pinned_hits_, &cache->misses_, &cache->refusals_,
@@ -139,16 +141,22 @@ void BufferPool::tell_policy(PageCache& cache) noexcept {
     }
   }
   cache.deferred_count_ = 0;
-  for (std::uint32_t i = 0; i < cache.pending_count_; ++i) {
-    Frame& frame = *cache.pending_[i];
-    policy_.admit(frame.index, key_hash(cache, frame.page_number()));
-    if (policy_.tier(frame.index) == Tier::hot) ++past_.ghost_hits;  // It was here not long ago.
-    frame.is_admitted = 1;
-  }
-  pages_made_ += cache.pending_count_;
-  cache.pending_count_ = 0;
+  if (cache.pending_count_ != 0) admit_pending(cache);
   if (pages_made_ >= advice_due_at_) [[unlikely]]
     advice_is_due();
+}
+
+void BufferPool::admit_pending(PageCache& cache) noexcept {
+  std::array<NewPage, PageCache::max_batch> pages;
+  for (std::uint32_t i = 0; i < cache.pending_count_; ++i) {
+    Frame& frame = *cache.pending_[i];
+    pages[i] = {.key_hash = key_hash(cache, frame.page_number()), .frame = frame.index};
+    frame.is_admitted = 1;
+  }
+  // Those that come back were here not long ago.
+  past_.ghost_hits += policy_.admit(std::span(pages).first(cache.pending_count_));
+  pages_made_ += cache.pending_count_;
+  cache.pending_count_ = 0;
 }
 
 void BufferPool::defer_reference(PageCache& cache, const Frame& frame) noexcept {

@@ -188,6 +188,7 @@ class BufferPool {
   [[nodiscard]] PageCache* new_slot() noexcept SQLITEMEM_REQUIRES(lock_);
   /// Tells the policy of the pages that `cache` made, and of deferred references.
   void tell_policy(PageCache& cache) noexcept SQLITEMEM_REQUIRES(lock_);
+  void admit_pending(PageCache& cache) noexcept SQLITEMEM_REQUIRES(lock_);
   void return_spares(PageCache& cache) noexcept SQLITEMEM_REQUIRES(lock_);
   void drop_one(PageCache& cache, Frame& frame, KeyMemory memory) noexcept
       SQLITEMEM_REQUIRES(lock_);
@@ -224,8 +225,13 @@ class BufferPool {
   /// own's spares. Returns how many pages were evicted.
   std::uint32_t evict_some(PageCache* own, std::uint32_t wanted, Floors floors) noexcept
       SQLITEMEM_REQUIRES(lock_);
+  std::uint32_t evict_round(PageCache* own, std::uint32_t most, Floors floors,
+                            bool only_own) noexcept SQLITEMEM_REQUIRES(lock_);
   std::uint32_t evict_batch(PageCache* own, std::span<const FrameIndex> victims) noexcept
       SQLITEMEM_REQUIRES(lock_);
+  std::uint32_t evict_foreign(PageCache* own, std::span<Frame* const> victims) noexcept
+      SQLITEMEM_REQUIRES(lock_);
+  void reuse(PageCache* own, PageCache& cache, Frame& frame) noexcept SQLITEMEM_REQUIRES(lock_);
   [[nodiscard]] bool announce_foreign(PageCache* own, std::span<Frame* const> victims) noexcept
       SQLITEMEM_REQUIRES(lock_);
   /// Spares and pending pages of idle caches, which no policy knows.

@@ -27,6 +27,7 @@ FrameKind make_kind(std::size_t page, std::size_t extra) {
 void FrameStore::start(Area& area, PageSource& pages, MemoryBudget& budget,
                        void* descriptors) noexcept {
   area_ = &area;
+  begin_ = area.begin();
   pages_ = &pages;
   budget_ = &budget;
   extents_ = static_cast<Extent*>(descriptors);

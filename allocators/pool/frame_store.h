@@ -98,7 +98,7 @@ class FrameStore {
   static constexpr std::uint32_t max_idle_extents = 4;
 
   [[nodiscard]] std::byte* address(std::uint32_t extent) const noexcept {
-    return area_->begin() + std::size_t{extent} * extent_bytes;
+    return begin_ + std::size_t{extent} * extent_bytes;
   }
   [[nodiscard]] static std::uint64_t all_slots(const FrameKind& kind) noexcept {
     return kind.frames == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << kind.frames) - 1;
@@ -121,6 +121,7 @@ class FrameStore {
   void refund(std::uint64_t bytes) noexcept;
 
   Area* area_ = nullptr;
+  std::byte* begin_ = nullptr;  // Of the area.
   PageSource* pages_ = nullptr;
   MemoryBudget* budget_ = nullptr;
   Extent* extents_ = nullptr;

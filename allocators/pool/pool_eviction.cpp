@@ -10,6 +10,8 @@ namespace {
 
 /// pcache1's own minimum per cache.
 constexpr std::uint64_t min_floor_frames = 10;
+/// Rounds of evictions in which a cache takes its own pages only, because the others are in use.
+constexpr std::uint32_t longest_pause = 31;
 
 }  // namespace
 
@@ -56,36 +58,36 @@ void BufferPool::plan_if_old() noexcept {
 /// Enters the lock of every foreign cache that has a victim; one barrier for all of them. false:
 /// none of them is entered.
 bool BufferPool::announce_foreign(PageCache* own, std::span<Frame* const> victims) noexcept {
-  bool is_any = false;
   for (const Frame* frame : victims) {
     PageCache* cache = frame->cache.load(std::memory_order_relaxed);
     if (cache == own || cache->is_announced_) continue;
     cache->lock_.announce();
     cache->is_announced_ = true;
-    is_any = true;
   }
-  if (!is_any) return true;
   ++past_.barriers;
   return ProcessBarrier::impose();
 }
 
-std::uint32_t BufferPool::evict_batch(PageCache* own,
-                                      std::span<const FrameIndex> victims) noexcept {
-  std::array<Frame*, max_victims> frames;
-  for (std::size_t i = 0; i < victims.size(); ++i) {
-    frames[i] = store_.frame(victims[i]);
-    // The batch waits for memory once, not once for each of its pages.
-    if (frames[i]->cache.load(std::memory_order_relaxed) == own) own->prefetch_bucket(*frames[i]);
-  }
-  const bool is_fenced = announce_foreign(own, std::span(frames).first(victims.size()));
-  std::uint32_t evicted = 0;
+/// The frame becomes a spare one of `own`, or free. Its page is out of the table of `cache`.
+inline void BufferPool::reuse(PageCache* own, PageCache& cache, Frame& frame) noexcept {
+  frame.is_admitted = 0;
+  const bool fits = own != nullptr && own->is_purgeable_ && own->kind_ == frame.kind &&
+                    own->spares() < own->batch_ && used_bytes_ <= budget_bytes_;
+  if (!fits) return give_back(cache, frame);
+  frame.cache.store(own, std::memory_order_relaxed);
+  own->push_spare(frame);
+}
+
+/// Pages of other caches; those of caches that are in use return to the policy.
+std::uint32_t BufferPool::evict_foreign(PageCache* own, std::span<Frame* const> victims) noexcept {
+  const bool is_fenced = announce_foreign(own, victims);
+  std::uint32_t evicted = 0, entered_count = 0;
   std::array<PageCache*, max_victims> entered;
-  std::uint32_t entered_count = 0;
-  for (std::size_t i = 0; i < victims.size(); ++i) {
-    Frame& frame = *frames[i];
+  for (Frame* victim : victims) {
+    Frame& frame = *victim;
     PageCache& cache = *frame.cache.load(std::memory_order_relaxed);
-    const bool is_own = &cache == own;
-    if (!is_own && cache.is_announced_) {
+    if (&cache == own) continue;
+    if (cache.is_announced_) {
       cache.is_announced_ = false;
       entered[entered_count++] = &cache;
       if (!is_fenced || !cache.lock_.is_entered()) {
@@ -93,57 +95,96 @@ std::uint32_t BufferPool::evict_batch(PageCache* own,
         met_busy_cache_ = passed_busy_cache_ = true;
       }
     }
-    if ((!is_own && cache.skip_round_ == round_) || frame.is_pinned()) {
+    if (cache.skip_round_ == round_ || frame.is_pinned()) {
       policy_.take_back(frame.index);
       continue;
     }
     cache.unlink(frame);
     cache.add_frames(-1);
-    frame.is_admitted = 0;
-    cache.evictions_.store(cache.evictions_.load(std::memory_order_relaxed) + 1,
-                           std::memory_order_relaxed);
+    cache.count_evictions(1);
+    reuse(own, cache, frame);
     ++evicted;
-    if (!is_own) ++past_.foreign_evictions;
-    const bool fits = own != nullptr && own->is_purgeable_ && own->kind_ == frame.kind &&
-                      own->spares() < std::max(own->batch_, 1U) && used_bytes_ <= budget_bytes_;
-    if (fits) {
-      frame.cache.store(own, std::memory_order_relaxed);
-      own->push_spare(frame);
-    } else {
-      give_back(cache, frame);
-    }
   }
   for (std::uint32_t i = 0; i < entered_count; ++i) entered[i]->lock_.withdraw();
+  past_.foreign_evictions += evicted;
+  return evicted;
+}
+
+std::uint32_t BufferPool::evict_batch(PageCache* own,
+                                      std::span<const FrameIndex> victims) noexcept {
+  std::array<Frame*, max_victims> frames;
+  std::size_t foreign = 0;
+  for (std::size_t i = 0; i < victims.size(); ++i) {
+    frames[i] = store_.frame(victims[i]);
+    // The batch waits for memory once, not once for each of its pages.
+    if (frames[i]->cache.load(std::memory_order_relaxed) == own)
+      own->prefetch_bucket(*frames[i]);
+    else
+      ++foreign;
+  }
+  const std::span all(frames.data(), victims.size());
+  std::uint32_t evicted = foreign == 0 ? 0 : evict_foreign(own, all);
+  if (own != nullptr && foreign < victims.size()) {
+    // Nobody else pins them: the policy's question was answered under this cache's lock.
+    for (Frame* frame : all) {
+      if (frame->cache.load(std::memory_order_relaxed) != own || frame->is_admitted == 0) continue;
+      own->unlink(*frame);
+      reuse(own, *own, *frame);
+    }
+    const auto count = static_cast<std::uint32_t>(victims.size() - foreign);
+    own->add_frames(-static_cast<std::int32_t>(count));
+    own->count_evictions(count);
+    evicted += count;
+  }
   past_.evictions += evicted;
   return evicted;
 }
 
-std::uint32_t BufferPool::evict_some(PageCache* own, std::uint32_t wanted, Floors floors) noexcept {
-  ++round_;
-  met_busy_cache_ = false;
-  // A barrier costs a microsecond, so a visit to other caches takes more than is needed now.
-  const std::uint64_t generous = std::min<std::uint64_t>(max_victims, capacity_frames_ / 64);
-  const bool is_alone = own != nullptr && purgeable_caches_ == 1;
-  const std::uint32_t batch =
-      is_alone ? wanted : std::max(wanted, static_cast<std::uint32_t>(generous));
+/// Chooses at most `most` pages and evicts what can be evicted of them.
+std::uint32_t BufferPool::evict_round(PageCache* own, std::uint32_t most, Floors floors,
+                                      bool only_own) noexcept {
   const auto is_evictable = [&](FrameIndex index) SQLITEMEM_NO_THREAD_SAFETY {
     const Frame& frame = *store_.frame(index);
     if (frame.is_pinned()) return false;
     const PageCache* cache = frame.cache.load(std::memory_order_relaxed);
     if (cache == own) return true;
-    if (cache->skip_round_ == round_) return false;
+    if (only_own || cache->skip_round_ == round_) return false;
     return floors == Floors::ignore ||
            cache->page_count() > cache->floor_frames_.load(std::memory_order_relaxed);
   };
   std::array<FrameIndex, max_victims> victims;
   for (int attempt = 0; attempt < 8; ++attempt) {
-    const std::uint32_t chosen = policy_.choose_victims(
-        is_evictable, std::span(victims).first(std::min(batch, max_victims)));
+    const std::uint32_t chosen =
+        policy_.choose_victims(is_evictable, std::span(victims).first(std::min(most, max_victims)));
     if (chosen == 0) return 0;
     if (const std::uint32_t evicted = evict_batch(own, std::span(victims).first(chosen)))
       return evicted;
   }
   return 0;
+}
+
+std::uint32_t BufferPool::evict_some(PageCache* own, std::uint32_t wanted, Floors floors) noexcept {
+  ++round_;
+  met_busy_cache_ = false;
+  if (own != nullptr && own->rounds_alone_ > 0 && own->page_count() > 0) {
+    --own->rounds_alone_;
+    if (const std::uint32_t evicted = evict_round(own, wanted, floors, true)) return evicted;
+  }
+  // A barrier costs a microsecond, so a visit to other caches takes more than is needed now.
+  const std::uint64_t generous = std::min<std::uint64_t>(max_victims, capacity_frames_ / 64);
+  const bool is_alone = own != nullptr && purgeable_caches_ == 1;
+  const std::uint32_t most =
+      is_alone ? wanted : std::max(wanted, static_cast<std::uint32_t>(generous));
+  const std::uint64_t foreign_before = past_.foreign_evictions;
+  const std::uint32_t evicted = evict_round(own, most, floors, false);
+  // Where the others are busy themselves, knocking at their doors costs both sides more than it
+  // brings: each time in vain doubles the rounds without.
+  if (own != nullptr) {
+    const bool is_in_vain = met_busy_cache_ && past_.foreign_evictions == foreign_before;
+    own->pause_ = is_in_vain ? std::min(2 * own->pause_ + 1, longest_pause) : 0;
+    own->rounds_alone_ = own->pause_;
+  }
+  return evicted;
 }
 
 template <class Use>

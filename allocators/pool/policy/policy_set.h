@@ -29,6 +29,12 @@ inline constexpr auto policy_names = policy_detail::names(std::make_index_sequen
 
 static_assert(policy_names == config_detail::policies, "the option names other policies");
 
+/// A page that the policy is told of.
+struct NewPage {
+  std::uint64_t key_hash = 0;
+  FrameIndex frame = no_frame;
+};
+
 /// Calls go to the policy that start() chose. The default's references are inline: they are part
 /// of every hit.
 class PolicySet {
@@ -87,8 +93,20 @@ class PolicySet {
   void resize(std::uint32_t frames) noexcept {
     visit([frames](auto& policy) { policy.resize(frames); });
   }
-  void admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
-    visit([&](auto& policy) { policy.admit(frame, key_hash); });
+  /// Returns how many of them came back while they were remembered.
+  std::uint32_t admit(std::span<const NewPage> pages) noexcept {
+    return visit([pages](auto& policy) {
+      // The batch waits for memory once, not once for each of its pages.
+      if constexpr (requires { policy.prefetch(std::uint64_t{}); }) {
+        for (const NewPage& page : pages) policy.prefetch(page.key_hash);
+      }
+      std::uint32_t came_back = 0;
+      for (const NewPage& page : pages) {
+        policy.admit(page.frame, page.key_hash);
+        came_back += policy.tier(page.frame) == Tier::hot ? 1 : 0;
+      }
+      return came_back;
+    });
   }
   void rekey(FrameIndex frame, std::uint64_t key_hash) noexcept {
     visit([&](auto& policy) { policy.rekey(frame, key_hash); });
