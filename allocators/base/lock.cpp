@@ -12,8 +12,8 @@ long futex(std::atomic<std::uint32_t>* word, int operation, std::uint32_t value)
   return ::syscall(SYS_futex, word, operation, value, nullptr, nullptr, 0);
 }
 
-/// Looks at a held lock before going to sleep. Most are held for less than a microsecond or two, and
-/// falling asleep and being woken costs both sides more than that.
+/// Looks at a held lock before going to sleep. Most are held for a microsecond or two, and falling
+/// asleep and being woken costs both sides more than that.
 constexpr int most_looks = 500;
 
 void wait_a_little() noexcept {

@@ -7,9 +7,9 @@
 namespace sqlitemem {
 
 /// After Yang, Zhang, Qiu, Yue and Rashmi, "FIFO queues are all you need for cache eviction" (SOSP
-/// 2023). A hit moves nothing: it raises a mark in a byte of its own. Ghosts are not one queue, as in
-/// the paper, but a GhostTable: a page is remembered for about as many evictions, not for exactly
-/// as many.
+/// 2023). A hit moves nothing: it raises a mark in a byte of its own. Ghosts are not one queue, as
+/// in the paper, but a GhostTable: a page is remembered for about as many evictions, not for
+/// exactly as many.
 ///
 ///     new page ──▶ small (warm) ── used again often enough ──▶ main (hot) ◀──┐ marked: once more
 ///                      │ otherwise                               │ └─────────┘
