@@ -64,6 +64,8 @@ struct Config {
   OptionValue buffer_pool_size{0};  // 0: automatic.
   OptionValue buffer_pool_policy{0};
   OptionValue buffer_pool_advice{1};
+  OptionValue transaction_arena{0};  // 0: automatic.
+  OptionValue transaction_arena_growth{1};
 };
 
 /// One row of memory_config: everything about an option but its present value.
@@ -88,6 +90,9 @@ inline constexpr auto fits =
     std::to_array<std::string_view>({"best_fit", "first_fit", "worst_fit"});
 /// In the order of AnyPolicy (allocators/pool/policy/policies.h), which checks it.
 inline constexpr auto policies = std::to_array<std::string_view>({"s3fifo", "lru", "2q", "arc"});
+/// After auto in the order of ArenaProfile (allocators/arena/arena_profile.h), which checks it.
+inline constexpr auto arenas =
+    std::to_array<std::string_view>({"auto", "tiny", "small", "medium", "large", "huge"});
 inline constexpr std::int64_t eib = std::int64_t{1} << 60;
 }  // namespace config_detail
 
@@ -179,6 +184,14 @@ inline constexpr auto options = std::to_array<OptionSpec>({
     {"buffer_pool_advice", &Config::buffer_pool_advice, OptionType::enumeration,
      OptionContext::runtime, "Buffer pool", 0, 1, config_detail::off_on,
      "Watch a sample of the references to pages for buffer_pool_advice(), in at most 256 kB."},
+    {"transaction_arena", &Config::transaction_arena, OptionType::enumeration,
+     OptionContext::runtime, "Transactions", 0, 5, config_detail::arenas,
+     "The profile that the memory of a transaction begins with. auto: what the connection's recent "
+     "transactions used."},
+    {"transaction_arena_growth", &Config::transaction_arena_growth, OptionType::enumeration,
+     OptionContext::runtime, "Transactions", 0, 1, config_detail::off_on,
+     "Whether a transaction that reaches the limit of its profile moves to the next one. off: it "
+     "is refused memory."},
 });
 // clang-format on
 

@@ -114,6 +114,12 @@ HeapTotals MemoryManager::totals() noexcept {
   return totals;
 }
 
+ChunkArea MemoryManager::area_of(const void* block) const noexcept {
+  if (!region_.contains(block)) return ChunkArea::outside;
+  if (region_.slabs.contains(block)) return ChunkArea::slabs;
+  return region_.runs.contains(block) ? ChunkArea::runs : ChunkArea::large;
+}
+
 ResidentBytes MemoryManager::resident() noexcept {
   if (!is_started()) return {};
   return {.slabs = chunks_.resident_bytes(),

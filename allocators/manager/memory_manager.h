@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "allocators/arena/arena_figures.h"
 #include "allocators/base/check.h"
 #include "allocators/base/owner_word.h"
 #include "allocators/config.h"
@@ -111,6 +112,8 @@ class MemoryManager {
   /// True for an address inside the region; such a pointer must go to this heap, any other must
   /// not.
   [[nodiscard]] bool owns(const void* block) const noexcept { return region_.contains(block); }
+  /// Which part of this heap an address belongs to.
+  [[nodiscard]] ChunkArea area_of(const void* block) const noexcept;
   /// Bytes the caller may use; what round_up() of the request was. 0 (and a corruption report) for
   /// an address outside live slabs, runs and large objects. A freed object whose slab is still
   /// there is noticed only with heap_checks=every_call: it takes a lookup on SQLite's every free.

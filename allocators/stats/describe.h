@@ -26,6 +26,15 @@ struct alignas(8) Flag {
   constexpr operator bool() const { return value; }
 };
 
+/// A BLOB.
+struct Blob {
+  std::string bytes;
+};
+/// A value whose type differs from row to row; monostate is NULL.
+struct AnyValue {
+  std::variant<std::monostate, std::int64_t, double, std::string, Blob> value;
+};
+
 /// What a column is to the metrics. A label tells rows of one table apart; a detail is only for
 /// SQL.
 enum class Role : std::uint8_t { label, gauge, counter, detail };
@@ -35,7 +44,7 @@ template <class Row>
 using Member = std::variant<std::uint64_t Row::*, std::optional<std::uint64_t> Row::*,
                             std::int64_t Row::*, std::optional<std::int64_t> Row::*, Flag Row::*,
                             std::optional<Flag> Row::*, double Row::*, std::optional<double> Row::*,
-                            std::string Row::*, std::optional<std::string> Row::*>;
+                            std::string Row::*, std::optional<std::string> Row::*, AnyValue Row::*>;
 
 /// A column is named once, here. Its SQL type is the type of `member`, so the two cannot disagree.
 template <class Row>
@@ -98,7 +107,7 @@ inline constexpr bool is_optional = false;
 template <class T>
 inline constexpr bool is_optional<std::optional<T>> = true;
 
-enum class SqlType : std::uint8_t { integer, real, text };
+enum class SqlType : std::uint8_t { integer, real, text, any };
 
 template <class T>
 consteval SqlType sql_type_of() {
@@ -106,6 +115,8 @@ consteval SqlType sql_type_of() {
     return sql_type_of<typename T::value_type>();
   } else if constexpr (std::is_same_v<T, double>) {
     return SqlType::real;
+  } else if constexpr (std::is_same_v<T, AnyValue>) {
+    return SqlType::any;
   } else {
     return std::is_same_v<T, std::string> ? SqlType::text : SqlType::integer;
   }
@@ -117,10 +128,21 @@ constexpr SqlType type_of(const Column<Row>& column) {
 }
 template <class Row>
 constexpr bool is_nullable(const Column<Row>& column) {
-  return std::visit([]<class T>(T Row::*) { return is_optional<T>; }, column.member);
+  return std::visit([]<class T>(T Row::*) { return is_optional<T> || std::is_same_v<T, AnyValue>; },
+                    column.member);
 }
 constexpr std::string_view type_name(SqlType type) {
-  return type == SqlType::integer ? "INTEGER" : type == SqlType::real ? "REAL" : "TEXT";
+  switch (type) {
+    case SqlType::integer:
+      return "INTEGER";
+    case SqlType::real:
+      return "REAL";
+    case SqlType::text:
+      return "TEXT";
+    case SqlType::any:
+      break;  // A column without a type leaves values as they are.
+  }
+  return "";
 }
 
 /// Calls `use` with the column's value in `row`: std::nullopt, or the value without its optional.

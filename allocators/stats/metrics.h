@@ -47,7 +47,7 @@ std::string metric_help(std::string_view doc);
 template <class Row>
 void append_families(std::vector<MetricFamily>& families, const std::vector<Row>& rows) {
   const auto label_text = []<class T>(const T& value) -> std::string {
-    if constexpr (std::is_same_v<T, std::nullopt_t>) return {};
+    if constexpr (std::is_same_v<T, std::nullopt_t> || std::is_same_v<T, AnyValue>) return {};
     if constexpr (std::is_same_v<T, std::string>) return value;
     if constexpr (std::is_same_v<T, Flag>) return value ? "1" : "0";
     if constexpr (std::is_arithmetic_v<T>) return metric_text(value);

@@ -5,6 +5,7 @@
 
 #include <ctime>
 
+#include "allocators/manager/process_arenas.h"
 #include "allocators/stats/sources.h"
 
 namespace sqlitemem::stats {
@@ -66,6 +67,16 @@ const PoolReading* Reading::pool() {
     is_pool_read_ = true;
   }
   return pool_ ? &*pool_ : nullptr;
+}
+
+const ArenasReading* Reading::arenas() {
+  if (!are_arenas_read_) {
+    if (ArenaDirectory* arenas = sources_.arenas()) {
+      arenas_ = ArenasReading{arenas->read(area_of_chunk), coarse_now_ns()};
+    }
+    are_arenas_read_ = true;
+  }
+  return arenas_ ? &*arenas_ : nullptr;
 }
 
 const std::vector<RequestPattern>& Reading::request_patterns() {

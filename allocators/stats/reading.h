@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "allocators/arena/arena_figures.h"
 #include "allocators/pool/buffer_pool.h"
 #include "allocators/stats/connection_rows.h"
 #include "allocators/stats/heap_figures.h"
@@ -43,6 +44,12 @@ struct PoolReading {
   std::uint64_t taken_at_ns = 0;  ///< The clock of CacheTotals::used_at_ns.
 };
 
+/// What the memory of transactions amounts to, read in one go.
+struct ArenasReading {
+  ArenaReading figures;
+  std::uint64_t taken_at_ns = 0;  ///< The clock of ArenaFigures::opened_at_ns.
+};
+
 /// What the C library's malloc says of itself; nullopt: it is not in use, or does not say.
 struct CLibraryMemory {
   std::optional<std::uint64_t> used_bytes, held_bytes, reclaimable_bytes;
@@ -68,6 +75,8 @@ class Reading {
   const HeapReading* heap();
   /// nullptr: SQLite's pages do not come from our pool.
   const PoolReading* pool();
+  /// nullptr: there are no arenas here.
+  const ArenasReading* arenas();
   const std::vector<RequestPattern>& request_patterns();  ///< Empty without a heap.
   const std::vector<ConnectionMemoryRow>& connections();
   const LibraryFigures& sqlite_figures();
@@ -79,6 +88,8 @@ class Reading {
   std::optional<HeapReading> heap_;
   bool is_pool_read_ = false;
   std::optional<PoolReading> pool_;
+  bool are_arenas_read_ = false;
+  std::optional<ArenasReading> arenas_;
   std::optional<std::vector<RequestPattern>> request_patterns_;
   std::optional<std::vector<ConnectionMemoryRow>> connections_;
   std::optional<LibraryFigures> library_;

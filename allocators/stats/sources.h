@@ -5,10 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "allocators/arena/arena_directory.h"
 #include "allocators/manager/memory_manager.h"
 #include "allocators/stats/connection_rows.h"
 #include "allocators/stats/library_figures.h"
 #include "allocators/stats/reading.h"
+#include "allocators/stats/variable_rows.h"
 
 namespace sqlitemem::stats {
 
@@ -29,6 +31,11 @@ class Sources {
   virtual BufferPool* pool() { return nullptr; }
   /// Why pool() is nullptr.
   virtual std::string pool_note() { return heap_note(); }
+  /// nullptr: nobody keeps memory for transactions.
+  virtual ArenaDirectory* arenas() { return nullptr; }
+  /// Of the asking connection's transaction, in any order. Not part of a reading: they are values
+  /// of the program, not figures.
+  virtual std::vector<TxnVariablesRow> transaction_variables() { return {}; }
   virtual std::vector<CacheOwner> cache_owners() { return {}; }
   virtual std::vector<LegacyCacheFigures> legacy_caches() { return {}; }
   virtual std::vector<ConnectionMemoryRow> connections() = 0;

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <type_traits>
 
+#include "allocators/stats/arena_rows.h"
 #include "allocators/stats/config_rows.h"
 #include "allocators/stats/connection_rows.h"
 #include "allocators/stats/heap_rows.h"
@@ -15,6 +16,7 @@
 #include "allocators/stats/responses.h"
 #include "allocators/stats/slab_rows.h"
 #include "allocators/stats/snapshots.h"
+#include "allocators/stats/variable_rows.h"
 
 namespace sqlitemem::stats {
 
@@ -45,8 +47,8 @@ using AllTables =
     std::tuple<MemoryStatsRow, MemoryContextsRow, ConnectionMemoryRow, HeapStatsRow,
                SlabAllocatorStatsRow, AllocationPatternsRow, LargeObjectStatsRow, LargeObjectsRow,
                FragmentationStatsRow, BufferPoolStatsRow, BufferPoolCachesRow, BufferPoolPagesRow,
-               BufferPoolAdviceRow, MemorySnapshotsRow, MemoryDiffRow, MemoryResponsesRow,
-               MemoryConfigRow, MemoryMetricsRow>;
+               BufferPoolAdviceRow, TransactionArenaStatsRow, TxnVariablesRow, MemorySnapshotsRow,
+               MemoryDiffRow, MemoryResponsesRow, MemoryConfigRow, MemoryMetricsRow>;
 
 /// Calls `use(std::type_identity<Row>{})` for each table, in order.
 template <class Use>

@@ -324,6 +324,16 @@ bool is_registered(sqlite3* db) noexcept {
                      [db](const EntryPointer& entry) { return entry->db == db; });
 }
 
+std::optional<std::uint64_t> connection_id_of(sqlite3* db) {
+  const LockGuard guard(registry().lock);
+  for (const EntryPointer& entry : registry().entries) {
+    if (entry->db != db) continue;
+    const LockGuard values_guard(entry->values_lock);
+    return entry->last.connection_id;
+  }
+  return std::nullopt;
+}
+
 bool may_miss_connections() noexcept { return is_late.load(std::memory_order_relaxed); }
 void note_late_arrival() noexcept { is_late.store(true, std::memory_order_relaxed); }
 

@@ -35,6 +35,8 @@ struct ConnectionSnapshot {
 /// thread. SQLITE_OK, or the code that registering the close callback gave.
 int register_connection(sqlite3* db);
 bool is_registered(sqlite3* db) noexcept;
+/// Its ConnectionSnapshot::connection_id; nullopt if it is not registered.
+std::optional<std::uint64_t> connection_id_of(sqlite3* db);
 /// Undoes register_connection(). Needs no memory.
 void forget_connection(sqlite3* db) noexcept;
 

@@ -13,36 +13,14 @@
 #include "ext/host/connections.h"
 #include "ext/host/mode.h"
 #include "ext/host/page_cache_hook.h"
+#include "ext/sql/answer.h"
 #include "ext/sql/collection.h"
 #include "ext/sql/config_writer.h"
-#include "ext/sql/guarded.h"
 #include "ext/sql/live_sources.h"
 SQLITE_EXTENSION_INIT3
 
 namespace sqlitemem::ext::function_bodies {
 namespace {
-
-/// Sets the result to what `body` returns, or to an error "name: words".
-template <class Body>
-void answer(sqlite3_context* context, const char* name, Body&& body) noexcept {
-  bool is_worded = false;
-  const auto report = [&](const char* words) {
-    char* message = sqlite3_mprintf("%s: %s", name, words);
-    sqlite3_result_error(context, message != nullptr ? message : words, -1);
-    sqlite3_free(message);
-    is_worded = true;
-  };
-  const int rc = guarded(report, [&] {
-    set_result(context, body());
-    return SQLITE_OK;
-  });
-  if (rc == SQLITE_NOMEM) {
-    sqlite3_result_error_nomem(context);
-  } else if (rc != SQLITE_OK) {
-    if (!is_worded) sqlite3_result_error(context, "internal error", -1);
-    sqlite3_result_error_code(context, rc);  // Keeps the message.
-  }
-}
 
 /// The heap, or a refusal that says which mode has one.
 MemoryManager& our_heap() {

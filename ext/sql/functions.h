@@ -8,13 +8,15 @@
 
 namespace sqlitemem::ext {
 
-/// A scalar function. All are DIRECTONLY: views and triggers of a database cannot call them.
+/// A scalar function. DIRECTONLY unless it says otherwise: views and triggers of a database cannot
+/// call it.
 struct Function {
   const char* name;
   int min_arguments, max_arguments;
   void (*body)(sqlite3_context*, int, sqlite3_value**);
   std::string_view arguments;  ///< As the manual shows them.
   std::string_view doc;
+  int flags = SQLITE_DIRECTONLY;
 };
 
 namespace function_bodies {
@@ -27,6 +29,8 @@ void memory_mode(sqlite3_context* context, int count, sqlite3_value** arguments)
 void memory_snapshot(sqlite3_context* context, int count, sqlite3_value** arguments);
 void prometheus_metrics(sqlite3_context* context, int count, sqlite3_value** arguments);
 void reset_memory_stats(sqlite3_context* context, int count, sqlite3_value** arguments);
+void txn_get(sqlite3_context* context, int count, sqlite3_value** arguments);
+void txn_set(sqlite3_context* context, int count, sqlite3_value** arguments);
 void sqlitemem_version(sqlite3_context* context, int count, sqlite3_value** arguments);
 }  // namespace function_bodies
 
@@ -68,6 +72,13 @@ inline constexpr auto functions = std::to_array<Function>({
      "The setting of an option. With a second argument, changes it as UPDATE memory_config does, "
      "without taking a lock of the database; returns the setting, or what a startup option waits "
      "for."},
+    {"txn_set", 2, 2, function_bodies::txn_set, "name, value",
+     "Sets a variable of the current transaction, and returns the value. It vanishes with COMMIT "
+     "and ROLLBACK; ROLLBACK TO brings back the value that it had when the savepoint began. An "
+     "error where no transaction is open. Takes no lock of the databases."},
+    {"txn_get", 1, 1, function_bodies::txn_get, "name",
+     "The value that txn_set() gave the variable in the current transaction; NULL if it was not "
+     "set, and outside of transactions. May be used in views and triggers.", SQLITE_INNOCUOUS},
     {"prometheus_metrics", 0, 1, function_bodies::prometheus_metrics, "[format]",
      "All metrics as text: Prometheus text/plain 0.0.4, or with 'openmetrics' OpenMetrics 1.0."},
 });

@@ -72,6 +72,18 @@ inline void set_result(sqlite3_context* context, std::string_view value) {
 inline void set_result(sqlite3_context* context, const std::string& value) {
   set_result(context, std::string_view(value));
 }
+inline void set_result(sqlite3_context* context, const stats::AnyValue& any) {
+  const auto set = [context]<class T>(const T& value) {
+    if constexpr (std::is_same_v<T, std::monostate>) {
+      sqlite3_result_null(context);
+    } else if constexpr (std::is_same_v<T, stats::Blob>) {
+      sqlite3_result_blob64(context, value.bytes.data(), value.bytes.size(), SQLITE_TRANSIENT);
+    } else {
+      set_result(context, value);
+    }
+  };
+  std::visit(set, any.value);
+}
 template <class T>
 void set_result(sqlite3_context* context, const std::optional<T>& value) {
   if (value) {

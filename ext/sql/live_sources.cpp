@@ -5,12 +5,14 @@
 #include <utility>
 
 #include "allocators/config.h"
+#include "allocators/manager/process_arenas.h"
 #include "allocators/manager/process_heap.h"
 #include "allocators/manager/process_pool.h"
 #include "ext/host/connections.h"
 #include "ext/host/heap_hook.h"
 #include "ext/host/mode.h"
 #include "ext/host/page_cache_hook.h"
+#include "ext/transactions/transaction_variables.h"
 SQLITE_EXTENSION_INIT3
 
 namespace sqlitemem::ext {
@@ -66,6 +68,12 @@ std::string LiveSources::pool_note() {
   if (option(&Config::buffer_pool) == 0) return "The option buffer_pool is off.";
   return "SQLite keeps the page cache that the program gave it, or the pool's address space could "
          "not be reserved.";
+}
+
+ArenaDirectory* LiveSources::arenas() { return &process_arenas(); }
+
+std::vector<stats::TxnVariablesRow> LiveSources::transaction_variables() {
+  return read_transaction_variables(db_);
 }
 
 std::vector<stats::CacheOwner> LiveSources::cache_owners() {

@@ -17,6 +17,8 @@ class LiveSources : public stats::Sources {
   std::string heap_note() override;
   BufferPool* pool() override;
   std::string pool_note() override;
+  ArenaDirectory* arenas() override;
+  std::vector<stats::TxnVariablesRow> transaction_variables() override;
   std::vector<stats::CacheOwner> cache_owners() override;
   std::vector<stats::LegacyCacheFigures> legacy_caches() override;
   std::vector<stats::ConnectionMemoryRow> connections() override;

@@ -7,6 +7,7 @@
 #include "ext/sql/config_writer.h"
 #include "ext/sql/functions.h"
 #include "ext/sql/stats_vtab.h"
+#include "ext/transactions/connection_arena.h"
 SQLITE_EXTENSION_INIT3
 
 namespace sqlitemem::ext {
@@ -17,7 +18,7 @@ int create_functions(sqlite3* db, int& created) {
   for (const Function& function : functions) {
     for (int count = function.min_arguments; count <= function.max_arguments; ++count) {
       const int rc =
-          sqlite3_create_function_v2(db, function.name, count, SQLITE_UTF8 | SQLITE_DIRECTONLY,
+          sqlite3_create_function_v2(db, function.name, count, SQLITE_UTF8 | function.flags,
                                      nullptr, function.body, nullptr, nullptr, nullptr);
       if (rc != SQLITE_OK) return rc;
       ++created;
@@ -51,6 +52,7 @@ void take_all_back(sqlite3* db) {
   stats::for_each_table([&]<class Row>(std::type_identity<Row>) {
     sqlite3_create_module_v2(db, stats::table<Row>.name.data(), nullptr, nullptr, nullptr);
   });
+  unregister_transactions(db);
 }
 
 }  // namespace
@@ -62,6 +64,7 @@ int register_sql(sqlite3* db) {
   int rc = create_functions(db, created);
   const auto no_words = [](const char*) {};
   if (rc == SQLITE_OK) rc = guarded(no_words, [&] { return create_tables(db); });
+  if (rc == SQLITE_OK) rc = guarded(no_words, [&] { return register_transactions(db); });
   if (rc != SQLITE_OK && created > 0) take_all_back(db);
   return rc;
 }

@@ -1,0 +1,46 @@
+// The directory of arenas, its fork handlers, and what the options say.
+#include "allocators/manager/process_arenas.h"
+
+#include <pthread.h>
+
+#include "allocators/arena/transaction_arenas.h"
+#include "allocators/config.h"
+#include "allocators/manager/process_heap.h"
+
+namespace sqlitemem {
+namespace {
+
+constinit ArenaDirectory directory;
+constinit Lock start_lock;
+constinit bool is_started SQLITEMEM_GUARDED_BY(start_lock) = false;
+
+// Registered after the heap's, so that they are called before: chunks are given back to the heap
+// while the directory is held.
+extern "C" void sqlitemem_arenas_before_fork() { directory.hold_for_fork(); }
+extern "C" void sqlitemem_arenas_after_fork() { directory.release_after_fork(); }
+
+}  // namespace
+
+ArenaDirectory& process_arenas() noexcept { return directory; }
+
+bool start_process_arenas() noexcept {
+  const LockGuard guard(start_lock);
+  if (!is_started) {
+    is_started = ::pthread_atfork(sqlitemem_arenas_before_fork, sqlitemem_arenas_after_fork,
+                                  sqlitemem_arenas_after_fork) == 0;
+  }
+  return is_started;
+}
+
+ChunkArea area_of_chunk(const void* chunk) noexcept { return process_heap().area_of(chunk); }
+
+ArenaRules configured_arena_rules() noexcept {
+  ArenaRules rules;
+  const std::int64_t profile = option(&Config::transaction_arena);
+  if (profile > 0) rules.profile = static_cast<ArenaProfile>(profile - 1);
+  rules.may_grow = option(&Config::transaction_arena_growth) != 0;
+  rules.purge_delay_ns = static_cast<std::uint64_t>(option(&Config::purge_delay)) * 1'000'000;
+  return rules;
+}
+
+}  // namespace sqlitemem
