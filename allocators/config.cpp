@@ -26,7 +26,7 @@ constinit Config the_config;
 constinit Lock lock;
 constinit std::array<Provenance, options.size()> provenance SQLITEMEM_GUARDED_BY(lock);
 constinit std::atomic<bool> started{false};
-constinit std::atomic<ConfigListener> listener{nullptr};
+constinit std::array<std::atomic<ConfigListener>, 4> listeners{};
 
 struct Unit {
   std::string_view name;
@@ -230,8 +230,9 @@ SetOutcome store(const OptionSpec& spec, std::int64_t value, OptionSource source
 
 /// Outside the lock: the listener reads options, and may take the heap's locks.
 void notify_of(const OptionSpec& spec) noexcept {
-  const auto notify = listener.load(std::memory_order_acquire);
-  if (notify != nullptr && spec.context == OptionContext::runtime) notify();
+  if (spec.context != OptionContext::runtime) return;
+  for (const auto& listener : listeners)
+    if (const auto notify = listener.load(std::memory_order_acquire)) notify();
 }
 
 /// Variables that no option reads: most likely misspelt.
@@ -334,8 +335,12 @@ Lock& config_lock() noexcept { return lock; }
 
 void mark_started() noexcept { started.store(true, std::memory_order_relaxed); }
 
-void set_config_listener(ConfigListener callback) noexcept {
-  listener.store(callback, std::memory_order_release);
+void add_config_listener(ConfigListener callback) noexcept {
+  for (auto& listener : listeners) {
+    ConfigListener known = nullptr;
+    if (listener.compare_exchange_strong(known, callback, std::memory_order_acq_rel)) return;
+    if (known == callback) return;
+  }
 }
 
 }  // namespace sqlitemem

@@ -66,6 +66,10 @@ struct Config {
   OptionValue buffer_pool_advice{1};
   OptionValue transaction_arena{0};  // 0: automatic.
   OptionValue transaction_arena_growth{1};
+  OptionValue plan_cache{0};
+  OptionValue plan_cache_max_plans{1024};
+  OptionValue plan_cache_max_bytes{16 * static_cast<std::int64_t>(mib)};
+  OptionValue plan_cache_max_plan_bytes{256 * static_cast<std::int64_t>(kib)};
 };
 
 /// One row of memory_config: everything about an option but its present value.
@@ -192,6 +196,20 @@ inline constexpr auto options = std::to_array<OptionSpec>({
      OptionContext::runtime, "Transactions", 0, 1, config_detail::off_on,
      "Whether a transaction that reaches the limit of its profile moves to the next one. off: it "
      "is refused memory."},
+    {"plan_cache", &Config::plan_cache, OptionType::enumeration, OptionContext::startup,
+     "Plan cache", 0, 1, config_detail::off_on,
+     "Under preload: keep the statements that an unmodified program finalizes, and give them back "
+     "when it prepares the same text again. Programs that call sqlitemem_prepare_cached() need "
+     "not set it."},
+    {"plan_cache_max_plans", &Config::plan_cache_max_plans, OptionType::integer,
+     OptionContext::runtime, "Plan cache", 0, 1000000, {},
+     "Most statements kept for re-use, of all connections together. 0: keep none."},
+    {"plan_cache_max_bytes", &Config::plan_cache_max_bytes, OptionType::bytes,
+     OptionContext::runtime, "Plan cache", 0, config_detail::eib, {},
+     "Most bytes in statements kept for re-use, of all connections together."},
+    {"plan_cache_max_plan_bytes", &Config::plan_cache_max_plan_bytes, OptionType::bytes,
+     OptionContext::runtime, "Plan cache", 0, config_detail::eib, {},
+     "A statement larger than this is not kept."},
 });
 // clang-format on
 
@@ -269,9 +287,9 @@ Lock& config_lock() noexcept;
 /// Called by the heap when it starts: from now on changes to `startup` options are pending.
 void mark_started() noexcept;
 
-/// Called after each change of a runtime option, so that the heap can apply it. One listener, set
-/// at start.
+/// Called after each change of a runtime option, by those that apply it: the heap, the plan cache.
+/// At most four listeners, for ever; again is harmless.
 using ConfigListener = void (*)() noexcept;
-void set_config_listener(ConfigListener listener) noexcept;
+void add_config_listener(ConfigListener listener) noexcept;
 
 }  // namespace sqlitemem

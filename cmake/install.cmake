@@ -19,7 +19,8 @@ install(TARGETS sqlitemem_embedded sqlitemem_preload EXPORT sqlitemem
   INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 # A directory of its own, because SQLite derives the entry point from the file's name.
 install(TARGETS sqlitemem EXPORT sqlitemem LIBRARY DESTINATION ${SQLITEMEM_INSTALL_MODULEDIR})
-install(FILES ${PROJECT_SOURCE_DIR}/ext/sqlitemem.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES ${PROJECT_SOURCE_DIR}/ext/sqlitemem.h ${PROJECT_SOURCE_DIR}/ext/sqlitemem.hpp
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/sql/views ${PROJECT_SOURCE_DIR}/sql/reports
   DESTINATION ${SQLITEMEM_INSTALL_SQLDIR} FILES_MATCHING PATTERN "*.sql")
 

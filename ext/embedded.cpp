@@ -171,4 +171,44 @@ int sqlitemem_register(sqlite3* db) {
   }
 }
 
+namespace {
+
+/// The core that serves the linked SQLite: found once, because a core stays.
+const ext::CoreInterface& core_for_plans() {
+  static const ext::CoreInterface& core = []() -> const ext::CoreInterface& {
+    const ext::CoreInterface* other = other_core();
+    return other != nullptr ? *other : ext::own_core();
+  }();
+  return core;
+}
+
+const void* linked_code() { return reinterpret_cast<const void*>(&sqlite3_libversion); }
+
+}  // namespace
+
+int sqlitemem_prepare_cached(sqlite3* db, const char* sql, int bytes, sqlite3_stmt** statement,
+                             const char** tail) {
+  try {
+    return core_for_plans().prepare_cached(linked_code(), db, sql, bytes, statement, tail);
+  } catch (...) {
+    return SQLITE_NOMEM;
+  }
+}
+
+int sqlitemem_release(sqlite3_stmt* statement) {
+  try {
+    return core_for_plans().release(linked_code(), statement);
+  } catch (...) {
+    return SQLITE_NOMEM;
+  }
+}
+
+int sqlitemem_drop_cached(sqlite3* db) {
+  try {
+    return core_for_plans().drop_cached(linked_code(), db);
+  } catch (...) {
+    return 0;
+  }
+}
+
 const char* sqlitemem_libversion(void) { return SQLITEMEM_VERSION; }

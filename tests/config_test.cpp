@@ -213,12 +213,13 @@ TEST_CASE("config: a start-up option after the start waits, and says so", "[conf
 
 TEST_CASE("config: the listener hears of changes, not of refusals", "[config]") {
   notifications = 0;
-  set_config_listener([]() noexcept { ++notifications; });
+  const auto listener = []() noexcept { ++notifications; };
+  add_config_listener(listener);
+  add_config_listener(listener);  // Again is harmless.
   CHECK(set("memory_limit", "1MB") == SetResult::ok);
   CHECK(notifications == 1);
   CHECK(set("memory_limit", "one") == SetResult::bad_value);
   CHECK(notifications == 1);
-  set_config_listener(nullptr);
 }
 
 TEST_CASE("config: threads may set and read at once", "[config]") {

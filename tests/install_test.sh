@@ -36,9 +36,9 @@ read -ra flags <<<"$(pkg-config --cflags --libs sqlitemem)"
 cc -std=c99 -Wall -Wextra -Wpedantic -Werror "$source_dir/main.c" "${flags[@]}" -o by_pkg_config
 says_mode managed "$(LD_LIBRARY_PATH=$(pkg-config --variable=libdir sqlitemem) ./by_pkg_config)"
 
-step "the C++ compiler accepts the header"
+step "the C++ compiler accepts the headers"
 read -ra flags <<<"$(pkg-config --cflags sqlitemem)"
-echo '#include <sqlitemem.h>' | c++ -std=c++20 -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
+echo '#include <sqlitemem.hpp>' | c++ -std=c++20 -Wall -Wextra -Wpedantic -Werror -fsyntax-only \
   "${flags[@]}" -x c++ -
 
 step "the loadable module and the preload library"

@@ -57,7 +57,7 @@ MemoryManager::StartResult start_process_heap() noexcept {
   const auto result = heap.start({});
   if (result == MemoryManager::StartResult::ok) {
     mark_started();
-    set_config_listener([]() noexcept {
+    add_config_listener([]() noexcept {
       heap.apply_config();
       apply_pool_config();
     });

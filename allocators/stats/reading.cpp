@@ -97,6 +97,11 @@ const LibraryFigures& Reading::sqlite_figures() {
   return *library_;
 }
 
+const PlanReading& Reading::plans() {
+  if (!plans_) plans_ = sources_.plans();
+  return *plans_;
+}
+
 const ResidentReading& Reading::resident() {
   if (!resident_) {
     ResidentReading reading;

@@ -10,6 +10,7 @@
 #include "allocators/stats/connection_rows.h"
 #include "allocators/stats/heap_figures.h"
 #include "allocators/stats/library_figures.h"
+#include "allocators/stats/plan_rows.h"
 #include "allocators/stats/process_memory.h"
 
 namespace sqlitemem::stats {
@@ -81,6 +82,7 @@ class Reading {
   const std::vector<ConnectionMemoryRow>& connections();
   const LibraryFigures& sqlite_figures();
   const ResidentReading& resident();
+  const PlanReading& plans();
 
  private:
   Sources& sources_;
@@ -94,6 +96,7 @@ class Reading {
   std::optional<std::vector<ConnectionMemoryRow>> connections_;
   std::optional<LibraryFigures> library_;
   std::optional<ResidentReading> resident_;
+  std::optional<PlanReading> plans_;
 };
 
 }  // namespace sqlitemem::stats

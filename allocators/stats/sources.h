@@ -9,6 +9,7 @@
 #include "allocators/manager/memory_manager.h"
 #include "allocators/stats/connection_rows.h"
 #include "allocators/stats/library_figures.h"
+#include "allocators/stats/plan_rows.h"
 #include "allocators/stats/reading.h"
 #include "allocators/stats/variable_rows.h"
 
@@ -42,6 +43,7 @@ class Sources {
   /// Which connections may be missing from connections(); empty if none is.
   virtual std::string connections_note() { return {}; }
   virtual LibraryFigures sqlite_figures() = 0;
+  virtual PlanReading plans() { return {}; }
   /// Prefix of /proc and /sys: "" outside tests.
   virtual std::string file_root() = 0;
 

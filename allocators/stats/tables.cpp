@@ -67,6 +67,14 @@ std::vector<ConnectionMemoryRow> ConnectionMemoryRow::snapshot(Sources& sources,
   return sources.reading().connections();
 }
 
+std::vector<PlanCacheStatsRow> PlanCacheStatsRow::snapshot(Sources& sources, Arguments) {
+  return sources.reading().plans().statements;
+}
+
+std::vector<PlanCacheSummaryRow> PlanCacheSummaryRow::snapshot(Sources& sources, Arguments) {
+  return {sources.reading().plans().summary};
+}
+
 std::vector<MemoryMetricsRow> MemoryMetricsRow::snapshot(Sources& sources, Arguments) {
   std::vector<MemoryMetricsRow> rows;
   for (const MetricFamily& family : collect_metrics(sources)) {

@@ -12,6 +12,7 @@
 #include "allocators/stats/large_rows.h"
 #include "allocators/stats/memory_rows.h"
 #include "allocators/stats/metrics.h"
+#include "allocators/stats/plan_rows.h"
 #include "allocators/stats/pool_rows.h"
 #include "allocators/stats/responses.h"
 #include "allocators/stats/slab_rows.h"
@@ -47,8 +48,9 @@ using AllTables =
     std::tuple<MemoryStatsRow, MemoryContextsRow, ConnectionMemoryRow, HeapStatsRow,
                SlabAllocatorStatsRow, AllocationPatternsRow, LargeObjectStatsRow, LargeObjectsRow,
                FragmentationStatsRow, BufferPoolStatsRow, BufferPoolCachesRow, BufferPoolPagesRow,
-               BufferPoolAdviceRow, TransactionArenaStatsRow, TxnVariablesRow, MemorySnapshotsRow,
-               MemoryDiffRow, MemoryResponsesRow, MemoryConfigRow, MemoryMetricsRow>;
+               BufferPoolAdviceRow, TransactionArenaStatsRow, TxnVariablesRow, PlanCacheStatsRow,
+               PlanCacheSummaryRow, MemorySnapshotsRow, MemoryDiffRow, MemoryResponsesRow,
+               MemoryConfigRow, MemoryMetricsRow>;
 
 /// Calls `use(std::type_identity<Row>{})` for each table, in order.
 template <class Use>

@@ -347,6 +347,22 @@ std::vector<ConnectionSnapshot> snapshot_connections(sqlite3* caller) {
   return snapshots;
 }
 
+std::uint64_t for_each_idle_connection(sqlite3* caller,
+                                       const std::function<void(std::uint64_t, sqlite3*)>& use) {
+  const Visitor visitor(caller);
+  std::uint64_t passed_over = 0;
+  for (const EntryPointer& entry : all_entries()) {
+    if (entry->is_closed) continue;
+    std::uint64_t id = 0;
+    {
+      const LockGuard guard(entry->values_lock);
+      id = entry->last.connection_id;
+    }
+    if (!use_if_idle(*entry, visitor, [&](sqlite3* db) { use(id, db); })) ++passed_over;
+  }
+  return passed_over;
+}
+
 std::uint64_t visit_connections_at_rest(sqlite3* caller,
                                         const std::function<void(sqlite3*)>& visit) {
   const Visitor visitor(caller);

@@ -58,6 +58,11 @@ void note_late_arrival() noexcept;
 std::uint64_t visit_connections_at_rest(sqlite3* caller,
                                         const std::function<void(sqlite3*)>& visit);
 
+/// Calls `use(connection id, db)` for each connection that nobody else is using, and for the
+/// caller's; returns how many were passed over.
+std::uint64_t for_each_idle_connection(sqlite3* caller,
+                                       const std::function<void(std::uint64_t, sqlite3*)>& use);
+
 struct ReleaseSummary {
   std::uint64_t connections_released = 0;  ///< sqlite3_db_release_memory() was called on these.
   std::uint64_t connections_busy = 0;      ///< Skipped.

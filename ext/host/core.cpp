@@ -15,6 +15,7 @@
 #include "ext/host/environment.h"
 #include "ext/host/heap_hook.h"
 #include "ext/host/mode.h"
+#include "ext/plans/embedder.h"
 #include "ext/sql/register.h"
 SQLITE_EXTENSION_INIT3
 
@@ -45,9 +46,37 @@ int set_for_others(const char* name, const char* value, char* message, std::size
   return rc;
 }
 
+/// nullptr: this SQLite lacks functions that the plan cache needs.
+const plans::SqliteCalls* calls_of(const void* host_code) noexcept {
+  if (const plans::SqliteCalls* known = plans::served_calls()) return known;
+  try {
+    return plans::use_sqlite(find_host_sqlite(host_code));
+  } catch (...) {
+    return nullptr;
+  }
+}
+
+int prepare_cached(const void* host_code, sqlite3* db, const char* sql, int bytes,
+                   sqlite3_stmt** statement, const char** tail) noexcept {
+  const plans::SqliteCalls* calls = calls_of(host_code);
+  return calls == nullptr ? SQLITE_ERROR
+                          : plans::prepare_cached(*calls, db, sql, bytes, statement, tail);
+}
+
+int release_cached(const void* host_code, sqlite3_stmt* statement) noexcept {
+  const plans::SqliteCalls* calls = calls_of(host_code);
+  return calls == nullptr ? SQLITE_ERROR : plans::release(*calls, statement);
+}
+
+int drop_cached(const void* host_code, sqlite3* db) noexcept {
+  const plans::SqliteCalls* calls = calls_of(host_code);
+  return calls == nullptr ? 0 : plans::drop_cached(*calls, db);
+}
+
 constexpr CoreInterface interface {
   .bytes = sizeof(CoreInterface), .served_sqlite = served_sqlite, .load = load_extension,
-  .set = set_for_others,
+  .set = set_for_others, .prepare_cached = prepare_cached, .release = release_cached,
+  .drop_cached = drop_cached,
 };
 
 /// Attaches once per process, unless the heap is ours already. Under the lock, because two

@@ -24,6 +24,11 @@ struct CoreInterface {
   int (*load)(sqlite3* db, char** error, const sqlite3_api_routines* api);
   /// sqlitemem_set() there; the message is cut to `message_bytes`.
   int (*set)(const char* name, const char* value, char* message, std::size_t message_bytes);
+  /// The plan cache of the SQLite being served, or that will be: `host_code` is in it.
+  int (*prepare_cached)(const void* host_code, sqlite3* db, const char* sql, int bytes,
+                        sqlite3_stmt** statement, const char** tail) noexcept;
+  int (*release)(const void* host_code, sqlite3_stmt* statement) noexcept;
+  int (*drop_cached)(const void* host_code, sqlite3* db) noexcept;
 };
 
 const CoreInterface& own_core() noexcept;

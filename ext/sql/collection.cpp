@@ -17,6 +17,7 @@
 #include "ext/host/connections.h"
 #include "ext/host/mode.h"
 #include "ext/host/page_cache_hook.h"
+#include "ext/plans/plan_report.h"
 #include "ext/sql/live_sources.h"
 SQLITE_EXTENSION_INIT3
 
@@ -128,9 +129,16 @@ void Collection::write_down() noexcept {
   }
 }
 
+namespace {
+
+StepCounts drop_plans() { return {plans::clear_cached(100), std::nullopt, std::nullopt}; }
+
+}  // namespace
+
 Bytes collect_garbage(sqlite3* caller, std::int64_t level) {
   Collection collection(caller, fmt::format("force_garbage_collection({})", level));
   collection.run("page_caches", [&] { return release_page_caches(caller); });
+  if (level >= 2 && plans::has_cached()) collection.run("plan_cache", drop_plans);
   if (heap_is_ours() && level >= 2) {
     if (pool_is_ours()) collection.run("buffer_pool", return_free_frames);
     collection.run("heap", return_free_heap);

@@ -43,7 +43,8 @@ const OptionSpec* find_option(std::string_view name) {
 
 std::string set_option_from_sql(std::string_view name, std::string_view text) {
   const OptionSpec* spec = find_option(name);
-  if (spec != nullptr && !heap_is_ours()) {
+  // The plan cache needs no heap of ours.
+  if (spec != nullptr && !heap_is_ours() && spec->category != "Plan cache") {
     throw CodedRefusal(
         SQLITE_ERROR,
         fmt::format("{} cannot act in observing mode, only in managed or attached mode: start the "

@@ -13,6 +13,7 @@
 #include "ext/host/connections.h"
 #include "ext/host/mode.h"
 #include "ext/host/page_cache_hook.h"
+#include "ext/plans/plan_report.h"
 #include "ext/sql/answer.h"
 #include "ext/sql/collection.h"
 #include "ext/sql/config_writer.h"
@@ -95,6 +96,19 @@ void buffer_pool_evict(sqlite3_context* context, int count, sqlite3_value** argu
     });
     collection.write_down();
     return given;
+  });
+}
+
+void clear_plan_cache(sqlite3_context* context, int count, sqlite3_value** arguments) {
+  answer(context, "clear_plan_cache", [&]() -> std::uint64_t {
+    std::int64_t percent = 100;
+    if (count > 0 && sqlite3_value_type(arguments[0]) != SQLITE_NULL) {
+      const auto given = integer_of(arguments[0]);
+      if (!given || *given < 0 || *given > 100)
+        throw stats::Refusal("percent must be 0 to 100, of the statements that are kept");
+      percent = *given;
+    }
+    return plans::clear_cached(static_cast<unsigned>(percent));
   });
 }
 

@@ -21,6 +21,7 @@ struct Function {
 
 namespace function_bodies {
 void buffer_pool_evict(sqlite3_context* context, int count, sqlite3_value** arguments);
+void clear_plan_cache(sqlite3_context* context, int count, sqlite3_value** arguments);
 void coalesce_all(sqlite3_context* context, int count, sqlite3_value** arguments);
 void force_garbage_collection(sqlite3_context* context, int count, sqlite3_value** arguments);
 void memory_config(sqlite3_context* context, int count, sqlite3_value** arguments);
@@ -45,10 +46,10 @@ inline constexpr auto functions = std::to_array<Function>({
      "Releases memory, and returns how many bytes. Level 1: connections at rest give back the "
      "clean pages of their caches; the bytes are those by which SQLite uses less, and they stay in "
      "the heap for others. At rest: no transaction, no statement between two rows, no other thread "
-     "inside; others are skipped, and the caller's connection is judged likewise. Level 2: then "
-     "the heap's and the buffer pool's free memory goes to the operating system; the bytes are "
-     "those by which their resident memory fell. Level 3, the default: then the C library is asked "
-     "to return its free memory, too, which holds blocks from before a live take-over, and each "
+     "inside; others are skipped, and the caller's connection is judged likewise. Level 2: then the "
+     "plan cache is emptied, and the heap's and the buffer pool's free memory goes to the operating "
+     "system; the bytes are those by which their resident memory fell. Level 3, the default: then "
+     "the C library is asked to return its free memory, too, which holds blocks from before a live take-over, and each "
      "WAL file is checkpointed (passive) by a connection at rest; neither is part of the result. "
      "In observing mode, where there is no heap of ours, the bytes are those of level 1 for every "
      "level; NULL if SQLite does not count. memory_responses() shows each step."},
@@ -60,6 +61,10 @@ inline constexpr auto functions = std::to_array<Function>({
      "coldest first, whatever connection they belong to; returns by how many bytes the memory that "
      "the pool holds fell. Pages in use, changed pages and pages of connections that are busy just "
      "now stay."},
+    {"clear_plan_cache", 0, 1, function_bodies::clear_plan_cache, "[percent]",
+     "Finalizes that share (default 100) of the statements that the plan cache keeps, whatever "
+     "connection they belong to, the oldest first; returns how many. Statements that the program "
+     "has are not touched, nor connections that are busy just now."},
     {"memory_snapshot", 0, 1, function_bodies::memory_snapshot, "[label]",
      "Remembers what every component holds now; returns the id for memory_diff(a, b)."},
     {"reset_memory_stats", 0, 0, function_bodies::reset_memory_stats, "",

@@ -12,6 +12,7 @@
 #include "ext/host/heap_hook.h"
 #include "ext/host/mode.h"
 #include "ext/host/page_cache_hook.h"
+#include "ext/plans/plan_report.h"
 #include "ext/transactions/transaction_variables.h"
 SQLITE_EXTENSION_INIT3
 
@@ -107,6 +108,8 @@ std::string LiveSources::connections_note() {
   if (!may_miss_connections()) return {};
   return "Connections opened before sqlitemem was loaded are missing, unless they load it, too.";
 }
+
+stats::PlanReading LiveSources::plans() { return plans::read_plans(db_); }
 
 stats::LibraryFigures LiveSources::sqlite_figures() {
   stats::LibraryFigures figures;

@@ -24,6 +24,7 @@ class LiveSources : public stats::Sources {
   std::vector<stats::ConnectionMemoryRow> connections() override;
   std::string connections_note() override;
   stats::LibraryFigures sqlite_figures() override;
+  stats::PlanReading plans() override;
   std::string file_root() override { return {}; }
 
  private:

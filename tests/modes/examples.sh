@@ -19,6 +19,8 @@ expect() {
 
 expect "managed: The program called sqlitemem_install()" "$examples/sqlitemem_example_embedded"
 expect "10000 | 495000" "$examples/sqlitemem_example_embedded"
+expect "word 42: 100 uses" "$examples/sqlitemem_example_plan_cache"
+expect "cache | 9999 | 2 | 2" "$examples/sqlitemem_example_plan_cache"
 expect "stock SQLite" "$examples/sqlitemem_example_plain"
 expect "attached: " "$examples/sqlitemem_example_plain" "$build/sqlitemem"
 expect "managed: " env LD_PRELOAD="$preload" "$examples/sqlitemem_example_plain"
