@@ -46,13 +46,14 @@ inline constexpr auto functions = std::to_array<Function>({
      "Releases memory, and returns how many bytes. Level 1: connections at rest give back the "
      "clean pages of their caches; the bytes are those by which SQLite uses less, and they stay in "
      "the heap for others. At rest: no transaction, no statement between two rows, no other thread "
-     "inside; others are skipped, and the caller's connection is judged likewise. Level 2: then the "
-     "plan cache is emptied, and the heap's and the buffer pool's free memory goes to the operating "
-     "system; the bytes are those by which their resident memory fell. Level 3, the default: then "
-     "the C library is asked to return its free memory, too, which holds blocks from before a live take-over, and each "
-     "WAL file is checkpointed (passive) by a connection at rest; neither is part of the result. "
-     "In observing mode, where there is no heap of ours, the bytes are those of level 1 for every "
-     "level; NULL if SQLite does not count. memory_responses() shows each step."},
+     "inside; others are skipped, and the caller's connection is judged likewise. Level 2: then "
+     "the plan cache is emptied, and the heap's and the buffer pool's free memory goes to the "
+     "operating system; the bytes are those by which their resident memory fell. Level 3, the "
+     "default: then the C library is asked to return its free memory, too, which holds blocks from "
+     "before a live take-over, and each WAL file is checkpointed (passive) by a connection at "
+     "rest; neither is part of the result. In observing mode, where there is no heap of ours, the "
+     "bytes are those of level 1 for every level; NULL if SQLite does not count. "
+     "memory_responses() shows each step."},
     {"coalesce_all", 0, 0, function_bodies::coalesce_all, "",
      "Merges free regions of large objects and page runs, returns them to the operating system, "
      "and says by how many bytes resident memory fell. Not in observing mode."},
