@@ -9,6 +9,7 @@
 #include "ext/host/environment.h"
 #include "ext/host/heap_hook.h"
 #include "ext/host/page_trace.h"
+#include "ext/host/plan_remark.h"
 
 namespace sqlitemem::ext {
 namespace {
@@ -89,6 +90,8 @@ std::string mode_remarks() {
   }
   if (const std::string trace = page_trace_remark(); !trace.empty())
     remarks += (remarks.empty() ? "" : " ") + trace;
+  if (const std::string plans = plan_remark(); !plans.empty())
+    remarks += (remarks.empty() ? "" : " ") + plans;
   const std::string problems = environment_problems();
   for (std::size_t begin = 0; begin < problems.size();) {
     const std::size_t end = problems.find('\n', begin);

@@ -11,10 +11,19 @@ namespace sqlitemem::ext::preload {
 /// forwarded to and left alone.
 const HostSqlite* real_sqlite(const void* caller) noexcept;
 
+/// No other SQLite has been met so far.
+bool is_only_sqlite() noexcept;
+
 /// What the stub of the preload library gets. From then on it is `stub` that is filled in.
 const Interface& interface_for(StraightThrough* stub) noexcept;
 /// The stub's short cut for SQLite's own calls, filled in when our heap is installed.
 void adopt(StraightThrough* straight_through) noexcept;
+
+/// Where the call of a slot's function goes. When there is one SQLite in the process, and nothing to
+/// be done before each call, the slot is set to lead there by itself.
+void* find_target(SlotTable& slots, Slot slot, const void* caller, const std::uintptr_t* arguments);
+/// Another SQLite has come: from now on each call is looked at.
+void reset_slots() noexcept;
 
 /// sqlite3_initialize() for a program, with our heap installed before and our tables registered
 /// after.

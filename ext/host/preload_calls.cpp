@@ -2,6 +2,7 @@
 // SQLite's. Each finds the SQLite that its caller means.
 #include "ext/host/core.h"
 #include "ext/host/preload.h"
+#include "ext/host/preload_plans.h"
 #include "ext/preload/interface.h"
 
 namespace sqlitemem::ext::preload {
@@ -18,7 +19,9 @@ int call_open(const void* caller, const char* file, sqlite3** db) {
   if (sqlite == nullptr) return *db = nullptr, SQLITE_ERROR;
   initialize(*sqlite);
   read_back_limits(*sqlite);
-  return sqlite->open(file, db);
+  const int rc = sqlite->open(file, db);
+  if (keeps_plans() && is_served(*sqlite)) note_opened(*db, may_share_cache(file));
+  return rc;
 }
 
 int call_open_v2(const void* caller, const char* file, sqlite3** db, int flags, const char* vfs) {
@@ -26,7 +29,10 @@ int call_open_v2(const void* caller, const char* file, sqlite3** db, int flags, 
   if (sqlite == nullptr) return *db = nullptr, SQLITE_ERROR;
   initialize(*sqlite);
   read_back_limits(*sqlite);
-  return sqlite->open_v2(file, db, flags, vfs);
+  const int rc = sqlite->open_v2(file, db, flags, vfs);
+  if (keeps_plans() && is_served(*sqlite))
+    note_opened(*db, (flags & SQLITE_OPEN_SHAREDCACHE) != 0 || may_share_cache(file));
+  return rc;
 }
 
 int call_open16(const void* caller, const void* file, sqlite3** db) {
@@ -34,7 +40,9 @@ int call_open16(const void* caller, const void* file, sqlite3** db) {
   if (sqlite == nullptr) return *db = nullptr, SQLITE_ERROR;
   initialize(*sqlite);
   read_back_limits(*sqlite);
-  return sqlite->open16(file, db);
+  const int rc = sqlite->open16(file, db);
+  if (keeps_plans() && is_served(*sqlite)) note_opened(*db, may_share_cache16(file));
+  return rc;
 }
 
 int call_config(const void* caller, int option, void* first, void* second, void* third) {
@@ -88,19 +96,24 @@ int call_status(const void* caller, int what, int* now, int* highest, int reset)
 sqlite3_int64 call_soft_heap_limit64(const void* caller, sqlite3_int64 bytes) {
   const HostSqlite* sqlite = real_sqlite(caller);
   if (sqlite == nullptr) return -1;
-  return change_limit(*sqlite, sqlite->soft_heap_limit64, bytes);
+  const sqlite3_int64 before = change_limit(*sqlite, sqlite->soft_heap_limit64, bytes);
+  stop_plans_if_limited();
+  return before;
 }
 
 sqlite3_int64 call_hard_heap_limit64(const void* caller, sqlite3_int64 bytes) {
   const HostSqlite* sqlite = real_sqlite(caller);
   if (sqlite == nullptr) return -1;
-  return change_limit(*sqlite, sqlite->hard_heap_limit64, bytes);
+  const sqlite3_int64 before = change_limit(*sqlite, sqlite->hard_heap_limit64, bytes);
+  stop_plans_if_limited();
+  return before;
 }
 
 void call_soft_heap_limit(const void* caller, int bytes) {
   const HostSqlite* sqlite = real_sqlite(caller);
   if (sqlite != nullptr) {
     change_limit(*sqlite, sqlite->soft_heap_limit64, bytes < 0 ? 0 : bytes);
+    stop_plans_if_limited();
   }
 }
 
@@ -127,7 +140,9 @@ int call_reset(const void* caller, sqlite3_stmt* statement) {
 int call_finalize(const void* caller, sqlite3_stmt* statement) {
   const HostSqlite* sqlite = real_sqlite(caller);
   if (sqlite == nullptr) return SQLITE_MISUSE;
-  const int rc = sqlite->finalize(statement);
+  const bool may_park = plan_mode() >= PlanMode::on && plan_mode() != PlanMode::off &&
+                        is_served(*sqlite) && !is_from_within(caller);
+  const int rc = may_park ? finalize_or_park(statement) : sqlite->finalize(statement);
   // Not its connection, which may have been waiting for this statement to close.
   if (has_soft_limit() && !sqlite->contains(caller)) end_of_statement(nullptr);
   return rc;
@@ -138,6 +153,7 @@ int call_exec(const void* caller, sqlite3* db, const char* sql,
   const HostSqlite* sqlite = real_sqlite(caller);
   if (sqlite == nullptr) return SQLITE_MISUSE;
   const int rc = sqlite->exec(db, sql, callback, argument, error);
+  if (keeps_plans() && is_served(*sqlite) && !is_from_within(caller)) after_exec(db);
   if (has_soft_limit() && !sqlite->contains(caller)) end_of_statement(db);
   return rc;
 }
@@ -161,6 +177,7 @@ constexpr Interface calls{
     .reset = call_reset,
     .finalize = call_finalize,
     .exec = call_exec,
+    .find_target = find_target,
 };
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "ext/host/memory_limits.h"
 #include "ext/host/mode.h"
 #include "ext/host/preload.h"
+#include "ext/host/preload_plans.h"
 
 namespace sqlitemem::ext::preload {
 namespace {
@@ -91,7 +92,10 @@ int initialize(const HostSqlite& sqlite) noexcept {
     if (!is_served(sqlite)) return sqlite.initialize();  // Another SQLite: none of our business.
   }
   const int rc = sqlite.initialize();
-  if (rc == SQLITE_OK) register_tables(sqlite);
+  if (rc == SQLITE_OK) {
+    decide_plan_cache(sqlite);  // Before our tables come to new connections: it opens one.
+    register_tables(sqlite);
+  }
   return rc;
 }
 

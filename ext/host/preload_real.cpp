@@ -67,7 +67,9 @@ const HostSqlite* sqlite_with(const void* address) {
   HostSqlite found = find_host_sqlite(address);
   const LockGuard guard(lists_lock);
   if (const HostSqlite* known = known_sqlite(address)) return known;
-  return sqlites.append(std::move(found));
+  const HostSqlite* appended = sqlites.append(std::move(found));
+  if (sqlites.size() > 1) reset_slots();
+  return appended;
 }
 
 /// A function that we do not interpose, seen from the caller's object; then wherever SQLite may be.
@@ -94,6 +96,8 @@ const HostSqlite* resolve(const void* caller) {
 }
 
 }  // namespace
+
+bool is_only_sqlite() noexcept { return sqlites.size() == 1; }
 
 const HostSqlite* real_sqlite(const void* caller) noexcept {
   if (const HostSqlite* inside = known_sqlite(caller)) return inside;

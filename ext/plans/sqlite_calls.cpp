@@ -38,6 +38,7 @@ const char* find_calls(const HostSqlite& host, SqliteCalls& calls) noexcept {
   find(calls.exec, "sqlite3_exec");
   find(calls.open, "sqlite3_open");
   find(calls.close, "sqlite3_close");
+  find(calls.close_v2, "sqlite3_close_v2");
   find(calls.file_control, "sqlite3_file_control");
   find(calls.create_module_v2, "sqlite3_create_module_v2");
   find(calls.declare_vtab, "sqlite3_declare_vtab");

@@ -30,6 +30,7 @@ struct SqliteCalls {
   int (*exec)(sqlite3*, const char*, int (*)(void*, int, char**, char**), void*, char**) = nullptr;
   int (*open)(const char*, sqlite3**) = nullptr;
   int (*close)(sqlite3*) = nullptr;
+  int (*close_v2)(sqlite3*) = nullptr;
   int (*file_control)(sqlite3*, const char*, int, void*) = nullptr;
   int (*create_module_v2)(sqlite3*, const char*, const sqlite3_module*, void*,
                           void (*)(void*)) = nullptr;

@@ -69,6 +69,7 @@ void* find_target(const Caller& caller, const char* function) noexcept {
 
 /// The callers of one function that are known. Append-only and without a lock; elements are leaked,
 /// because calls may come until the process ends.
+template <std::size_t capacity>
 class KnownCallers {
  public:
   void* target(const void* caller, const char* function) noexcept {
@@ -97,7 +98,7 @@ class KnownCallers {
     std::free(memory);
   }
 
-  std::atomic<Caller*> slots_[16] = {};
+  std::atomic<Caller*> slots_[capacity] = {};
 };
 
 /// A function's name as a template argument, so that the table below is all there is to write.
@@ -111,7 +112,7 @@ struct Name {
 
 template <Name name, class Function>
 Function* find_real(const void* caller) noexcept {
-  static constinit KnownCallers callers;
+  static constinit KnownCallers<16> callers;
   return reinterpret_cast<Function*>(callers.target(caller, name.text));
 }
 
@@ -131,6 +132,13 @@ Result forward(const void* caller, Arguments... arguments) {
 int forward_config(const void* caller, int option, void* first, void* second, void* third) {
   const auto real = find_real<"sqlite3_config", int(int, ...)>(caller);
   return real == nullptr ? SQLITE_ERROR : real(option, first, second, third);
+}
+
+void* forward_target(SlotTable&, Slot slot, const void* caller, const std::uintptr_t*) {
+  static constinit KnownCallers<4> callers[slot_count];
+  const auto index = static_cast<std::size_t>(slot);
+  void* target = callers[index].target(caller, slot_names[index]);
+  return target != nullptr ? target : missing_function(slot);
 }
 
 }  // namespace
@@ -154,6 +162,7 @@ constinit const Interface forward_only{
     .reset = forward<"sqlite3_reset">,
     .finalize = forward<"sqlite3_finalize">,
     .exec = forward<"sqlite3_exec">,
+    .find_target = forward_target,
 };
 
 }  // namespace sqlitemem::ext::preload

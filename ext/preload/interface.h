@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "ext/preload/slots.h"
+
 namespace sqlitemem::ext::preload {
 
 /// The one interposed function that SQLite itself calls with every sqlite3_malloc(), also while it
@@ -46,6 +48,7 @@ struct Interface {
   int (*finalize)(const void* caller, sqlite3_stmt* statement);
   int (*exec)(const void* caller, sqlite3* db, const char* sql,
               int (*callback)(void*, int, char**, char**), void* argument, char** error);
+  FindTarget find_target;
 };
 
 /// What the core exports as sqlitemem_preload_v1().
