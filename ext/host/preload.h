@@ -19,8 +19,8 @@ const Interface& interface_for(StraightThrough* stub) noexcept;
 /// The stub's short cut for SQLite's own calls, filled in when our heap is installed.
 void adopt(StraightThrough* straight_through) noexcept;
 
-/// Where the call of a slot's function goes. When there is one SQLite in the process, and nothing to
-/// be done before each call, the slot is set to lead there by itself.
+/// Where the call of a slot's function goes. When there is one SQLite in the process, and nothing
+/// to be done before each call, the slot is set to lead there by itself.
 void* find_target(SlotTable& slots, Slot slot, const void* caller, const std::uintptr_t* arguments);
 /// Another SQLite has come: from now on each call is looked at.
 void reset_slots() noexcept;

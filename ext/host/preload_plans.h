@@ -1,5 +1,5 @@
-// The transparent plan cache: sqlite3_finalize() parks, sqlite3_prepare_v2() takes back, in programs
-// that know nothing of it. Its rules are in ARCHITECTURE.md.
+// The transparent plan cache: sqlite3_finalize() parks, sqlite3_prepare_v2() takes back, in
+// programs that know nothing of it. Its rules are in ARCHITECTURE.md.
 #pragma once
 
 #include <string>
