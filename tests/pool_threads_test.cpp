@@ -105,6 +105,8 @@ TEST_CASE("a connection may pass from thread to thread while others take its pag
     }
     threads.emplace_back([&] { run_connection(subject, 9, 4, failed); });
   }
+  // Where the threads ran one after another, nobody needed another's pages.
+  run_connection(subject, 10, 1, failed);
   CHECK(failed.load() == nullptr);
   CHECK(subject.pool.totals().foreign_evictions > 0);
   CHECK_FALSE(subject.pool.find_violation());

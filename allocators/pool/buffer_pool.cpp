@@ -94,7 +94,8 @@ PageCache* BufferPool::create(std::size_t page, std::size_t extra, bool is_purge
   cache->last_unpinned_ = no_frame;
   cache->refusals_left_ = 0;
   cache->batch_ = 1;
-  cache->rounds_alone_ = cache->pause_ = 0;
+  cache->rounds_alone_ = cache->pause_ = cache->idle_looks_ = 0;
+  cache->references_seen_ = 0;
   cache->weight_pages_.store(100, std::memory_order_relaxed);
   cache->used_at_ns_.store(coarse_clock_ns(), std::memory_order_relaxed);
   for (auto* counter : {&cache->hits_, &cache->pinned_hits_, &cache->misses_, &cache->refusals_,
@@ -314,6 +315,7 @@ bool BufferPool::refill_once(PageCache& cache, FetchMode mode) noexcept {
   passed_busy_cache_ = false;
   tell_policy(cache);
   cache.used_at_ns_.store(coarse_clock_ns(), std::memory_order_relaxed);
+  if (cache.idle_looks_ != 0) wake(cache);
   plan_if_old();
   // The more misses, the larger the batch: it saves locking, but spares are pages unused.
   const std::uint32_t wanted = cache.batch_;

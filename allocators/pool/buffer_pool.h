@@ -225,11 +225,18 @@ class BufferPool {
   /// own's spares. Returns how many pages were evicted.
   std::uint32_t evict_some(PageCache* own, std::uint32_t wanted, Floors floors) noexcept
       SQLITEMEM_REQUIRES(lock_);
+  [[nodiscard]] std::uint64_t floor_of(const PageCache& cache, std::uint64_t weights) noexcept
+      SQLITEMEM_REQUIRES(lock_);
+  void look_for_idle_caches() noexcept SQLITEMEM_REQUIRES(lock_);
+  void wake(PageCache& cache) noexcept SQLITEMEM_REQUIRES(lock_);
   std::uint32_t evict_round(PageCache* own, std::uint32_t most, Floors floors,
                             bool only_own) noexcept SQLITEMEM_REQUIRES(lock_);
+  [[nodiscard]] bool offers(PageCache& cache) noexcept SQLITEMEM_REQUIRES(lock_);
   std::uint32_t evict_batch(PageCache* own, std::span<const FrameIndex> victims) noexcept
       SQLITEMEM_REQUIRES(lock_);
   std::uint32_t evict_foreign(PageCache* own, std::span<Frame* const> victims) noexcept
+      SQLITEMEM_REQUIRES(lock_);
+  void evict_own(PageCache& own, std::span<Frame* const> victims) noexcept
       SQLITEMEM_REQUIRES(lock_);
   void reuse(PageCache* own, PageCache& cache, Frame& frame) noexcept SQLITEMEM_REQUIRES(lock_);
   [[nodiscard]] bool announce_foreign(PageCache* own, std::span<Frame* const> victims) noexcept
@@ -259,6 +266,8 @@ class BufferPool {
   PageCache* free_slots_ SQLITEMEM_GUARDED_BY(lock_) = nullptr;
   std::uint64_t next_id_ SQLITEMEM_GUARDED_BY(lock_) = 1;
   std::uint64_t round_ SQLITEMEM_GUARDED_BY(lock_) = 0;
+  std::uint64_t choice_ SQLITEMEM_GUARDED_BY(lock_) = 0;  // Several are a round.
+  std::uint64_t evictions_to_idle_look_ SQLITEMEM_GUARDED_BY(lock_) = 0;
   std::uint64_t base_budget_ SQLITEMEM_GUARDED_BY(lock_) = 0;
   /// Pages that are made beyond the budget before victims are searched for again: a search that
   /// finds every page pinned costs O(frames).

@@ -2,7 +2,6 @@
 #include "allocators/pool/page_cache.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace sqlitemem {
 
@@ -14,7 +13,7 @@ Frame* PageCache::fetch_new(std::uint32_t key, FetchMode mode) noexcept {
     return nullptr;
   }
   Frame* frame = &pop_spare();
-  std::memset(frame->extra, 0, sizeof(void*));
+  *static_cast<void**>(frame->extra) = nullptr;
   frame->key.store(key, std::memory_order_relaxed);
   frame->set_pinned(true);
   frame->is_admitted = 0;

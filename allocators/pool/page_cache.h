@@ -55,6 +55,11 @@ class alignas(64) PageCache {
     frames_.store(frames_.load(std::memory_order_relaxed) + static_cast<std::uint32_t>(by),
                   std::memory_order_relaxed);
   }
+  /// Of pages, pinned or not, that were there or not.
+  [[nodiscard]] std::uint64_t references() const noexcept {
+    return hits_.load(std::memory_order_relaxed) + pinned_hits_.load(std::memory_order_relaxed) +
+           misses_.load(std::memory_order_relaxed);
+  }
   void count_evictions(std::uint32_t by) noexcept {
     evictions_.store(evictions_.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
   }
@@ -147,9 +152,13 @@ class alignas(64) PageCache {
   std::atomic<std::uint32_t> floor_frames_{0};    // No other connection takes pages below this.
   std::uint64_t id_ = 0;                          // Unique in the process.
   std::atomic<std::uint64_t> used_at_ns_{0};
-  std::uint64_t skip_round_ = 0;    // Busy in this round of evictions.
-  std::uint32_t rounds_alone_ = 0;  // Of evictions, in which it takes no foreign pages.
-  std::uint32_t pause_ = 0;         // How many those were at first.
+  std::uint64_t references_seen_ = 0;  // When the pool looked for idle caches.
+  std::uint32_t idle_looks_ = 0;       // So many times in a row there was no new one.
+  std::uint64_t skip_round_ = 0;       // Busy in this round of evictions.
+  std::uint64_t offered_in_ = 0;       // The choice of victims in which …
+  std::uint32_t offered_ = 0;          // … so many of its pages may have been chosen.
+  std::uint32_t rounds_alone_ = 0;     // Of evictions, in which it takes no foreign pages.
+  std::uint32_t pause_ = 0;            // How many those were at first.
   bool is_announced_ = false;
   PageCache* next_ = nullptr;  // In the list of open, or of free slots.
   PageCache* previous_ = nullptr;

@@ -10,6 +10,8 @@ namespace {
 
 /// pcache1's own minimum per cache.
 constexpr std::uint64_t min_floor_frames = 10;
+/// A cache without a reference while the pool's content was replaced as many times is idle.
+constexpr std::uint32_t idle_looks = 8;
 /// Rounds of evictions in which a cache takes its own pages only, because the others are in use.
 constexpr std::uint32_t longest_pause = 31;
 
@@ -38,15 +40,39 @@ void BufferPool::plan() noexcept {
   adviser_follows_budget();
   for (PageCache* cache = open_; cache != nullptr; cache = cache->next_) {
     if (!cache->is_purgeable_ || purgeable_caches_ == 0) continue;
-    const std::uint64_t share =
-        weights == 0
-            ? 0
-            : capacity_frames_ * cache->weight_pages_.load(std::memory_order_relaxed) / weights;
-    const std::uint64_t most = capacity_frames_ / (2 * std::uint64_t{purgeable_caches_});
-    const std::uint64_t floor =
-        std::max(share * floor_percent / 100, std::min(min_floor_frames, most));
+    const std::uint64_t floor = floor_of(*cache, weights);
     cache->floor_frames_.store(static_cast<std::uint32_t>(floor), std::memory_order_relaxed);
   }
+}
+
+/// `weights`: of all evictable caches.
+std::uint64_t BufferPool::floor_of(const PageCache& cache, std::uint64_t weights) noexcept {
+  const std::uint64_t weight = cache.weight_pages_.load(std::memory_order_relaxed);
+  const bool is_idle = cache.idle_looks_ >= idle_looks;
+  const std::uint64_t share = weights == 0 || is_idle ? 0 : capacity_frames_ * weight / weights;
+  const std::uint64_t most = capacity_frames_ / (2 * std::uint64_t{purgeable_caches_});
+  return std::max(share * floor_percent / 100, std::min(min_floor_frames, most));
+}
+
+/// Each time that the pool has evicted as many pages as it holds. A cache that was not used since
+/// the one before the last look is idle: what it would not miss is no longer kept from others.
+void BufferPool::look_for_idle_caches() noexcept {
+  evictions_to_idle_look_ = capacity_frames_;
+  for (PageCache* cache = open_; cache != nullptr; cache = cache->next_) {
+    const std::uint64_t references = cache->references();
+    const bool was_idle = cache->idle_looks_ >= idle_looks;
+    cache->idle_looks_ =
+        references == cache->references_seen_ ? std::min(cache->idle_looks_ + 1, idle_looks) : 0;
+    cache->references_seen_ = references;
+    if (was_idle != (cache->idle_looks_ >= idle_looks))
+      plan_is_old_.store(true, std::memory_order_relaxed);
+  }
+}
+
+/// Its first miss after the look: it is used again.
+void BufferPool::wake(PageCache& cache) noexcept {
+  if (cache.idle_looks_ >= idle_looks) plan_is_old_.store(true, std::memory_order_relaxed);
+  cache.idle_looks_ = 0;
 }
 
 void BufferPool::plan_if_old() noexcept {
@@ -110,6 +136,29 @@ std::uint32_t BufferPool::evict_foreign(PageCache* own, std::span<Frame* const> 
   return evicted;
 }
 
+/// Those of the victims that are the cache's own. Nobody has pinned one since the policy asked: the
+/// cache's lock is entered.
+void BufferPool::evict_own(PageCache& own, std::span<Frame* const> victims) noexcept {
+  std::uint32_t evicted = 0, spares = own.spares();
+  const std::uint32_t most = own.is_purgeable_ ? own.batch_ : 0;
+  for (Frame* frame : victims) {
+    // What came from other caches just now is not admitted any more.
+    if (frame->cache.load(std::memory_order_relaxed) != &own || frame->is_admitted == 0) continue;
+    own.unlink(*frame);
+    frame->is_admitted = 0;
+    ++evicted;
+    if (frame->kind == own.kind_ && spares < most && used_bytes_ <= budget_bytes_) {
+      frame->key.store(0, std::memory_order_relaxed);
+      own.spare_[spares++] = frame;
+    } else {
+      give_back(own, *frame);
+    }
+  }
+  own.spare_count_.store(spares, std::memory_order_relaxed);
+  own.add_frames(-static_cast<std::int32_t>(evicted));
+  own.count_evictions(evicted);
+}
+
 std::uint32_t BufferPool::evict_batch(PageCache* own,
                                       std::span<const FrameIndex> victims) noexcept {
   std::array<Frame*, max_victims> frames;
@@ -124,20 +173,26 @@ std::uint32_t BufferPool::evict_batch(PageCache* own,
   }
   const std::span all(frames.data(), victims.size());
   std::uint32_t evicted = foreign == 0 ? 0 : evict_foreign(own, all);
-  if (own != nullptr && foreign < victims.size()) {
-    // Nobody else pins them: the policy's question was answered under this cache's lock.
-    for (Frame* frame : all) {
-      if (frame->cache.load(std::memory_order_relaxed) != own || frame->is_admitted == 0) continue;
-      own->unlink(*frame);
-      reuse(own, *own, *frame);
-    }
-    const auto count = static_cast<std::uint32_t>(victims.size() - foreign);
-    own->add_frames(-static_cast<std::int32_t>(count));
-    own->count_evictions(count);
-    evicted += count;
+  if (foreign < victims.size()) {
+    evict_own(*own, all);
+    evicted += static_cast<std::uint32_t>(victims.size() - foreign);
   }
   past_.evictions += evicted;
+  evictions_to_idle_look_ -= std::min<std::uint64_t>(evictions_to_idle_look_, evicted);
   return evicted;
+}
+
+/// Whether another cache may take one more page from this one. What it took before in the same
+/// choice is still counted as the cache's, so it is remembered here.
+inline bool BufferPool::offers(PageCache& cache) noexcept {
+  if (cache.offered_in_ != choice_) {
+    cache.offered_in_ = choice_;
+    cache.offered_ = 0;
+  }
+  const std::uint32_t floor = cache.floor_frames_.load(std::memory_order_relaxed);
+  if (cache.page_count() <= floor + cache.offered_) return false;
+  ++cache.offered_;
+  return true;
 }
 
 /// Chooses at most `most` pages and evicts what can be evicted of them.
@@ -146,14 +201,14 @@ std::uint32_t BufferPool::evict_round(PageCache* own, std::uint32_t most, Floors
   const auto is_evictable = [&](FrameIndex index) SQLITEMEM_NO_THREAD_SAFETY {
     const Frame& frame = *store_.frame(index);
     if (frame.is_pinned()) return false;
-    const PageCache* cache = frame.cache.load(std::memory_order_relaxed);
+    PageCache* cache = frame.cache.load(std::memory_order_relaxed);
     if (cache == own) return true;
     if (only_own || cache->skip_round_ == round_) return false;
-    return floors == Floors::ignore ||
-           cache->page_count() > cache->floor_frames_.load(std::memory_order_relaxed);
+    return floors == Floors::ignore || offers(*cache);
   };
   std::array<FrameIndex, max_victims> victims;
   for (int attempt = 0; attempt < 8; ++attempt) {
+    ++choice_;
     const std::uint32_t chosen =
         policy_.choose_victims(is_evictable, std::span(victims).first(std::min(most, max_victims)));
     if (chosen == 0) return 0;
@@ -166,9 +221,14 @@ std::uint32_t BufferPool::evict_round(PageCache* own, std::uint32_t most, Floors
 std::uint32_t BufferPool::evict_some(PageCache* own, std::uint32_t wanted, Floors floors) noexcept {
   ++round_;
   met_busy_cache_ = false;
-  if (own != nullptr && own->rounds_alone_ > 0 && own->page_count() > 0) {
+  if (evictions_to_idle_look_ == 0) [[unlikely]]
+    look_for_idle_caches();
+  // Below its floor it has a right to other caches' pages.
+  if (own != nullptr && own->rounds_alone_ > 0 &&
+      own->page_count() > own->floor_frames_.load(std::memory_order_relaxed)) {
     --own->rounds_alone_;
     if (const std::uint32_t evicted = evict_round(own, wanted, floors, true)) return evicted;
+    own->rounds_alone_ = 0;  // It looked at every page; not again at once.
   }
   // A barrier costs a microsecond, so a visit to other caches takes more than is needed now.
   const std::uint64_t generous = std::min<std::uint64_t>(max_victims, capacity_frames_ / 64);

@@ -8,12 +8,10 @@ namespace sqlitemem {
 void Arc::start(const PolicyMemory& memory, std::uint32_t capacity) noexcept {
   *this = Arc();
   MemoryCutter cutter(memory);
-  start_table(cutter, memory.max_frames);
+  start_queues(cutter, memory.max_frames);
   const std::size_t ring_bytes = GhostRing::bytes_needed(max_frames_);
   once_ghosts_.start(cutter.take<void>(ring_bytes), max_frames_);
   again_ghosts_.start(cutter.take<void>(ring_bytes), max_frames_);
-  once_.start(links_, once_number);
-  again_.start(links_, again_number);
   resize(capacity);
 }
 
@@ -29,13 +27,13 @@ void Arc::admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
   const std::uint32_t fingerprint = GhostRing::fingerprint(key_hash);
   const std::uint32_t once = once_ghosts_.count();
   const std::uint32_t again = again_ghosts_.count();
-  FrameQueue* queue = &again_;
+  FrameQueue* queue = &hot_;
   if (once_ghosts_.take(fingerprint)) {
     target_ = std::min(capacity_, target_ + std::max(again / once, 1U));
   } else if (again_ghosts_.take(fingerprint)) {
     target_ -= std::min(target_, std::max(once / again, 1U));
   } else {
-    queue = &once_;
+    queue = &warm_;
   }
   enter(*queue, frame, key_hash);
   trim_ghosts();
@@ -44,7 +42,7 @@ void Arc::admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
 void Arc::on_reference(FrameIndex frame) noexcept {
   if (!knows(frame)) return;
   queue_of(links(frame).queue).remove(frame);
-  again_.push_newest(frame);
+  hot_.push_newest(frame);
 }
 
 void Arc::remove(FrameIndex frame, KeyMemory key_memory) noexcept {
@@ -61,10 +59,10 @@ void Arc::remember(const FrameQueue& queue, FrameIndex frame) noexcept {
 
 void Arc::trim_ghosts() noexcept {
   const std::uint64_t capacity = capacity_;
-  while (once_ghosts_.count() > 0 && once_.count() + once_ghosts_.count() > capacity) {
+  while (once_ghosts_.count() > 0 && warm_.count() + once_ghosts_.count() > capacity) {
     once_ghosts_.drop_oldest();
   }
-  const std::uint64_t pages = std::uint64_t{once_.count()} + again_.count();
+  const std::uint64_t pages = std::uint64_t{warm_.count()} + hot_.count();
   while (again_ghosts_.count() > 0 && pages + ghost_count() > 2 * capacity) {
     again_ghosts_.drop_oldest();
   }
@@ -82,28 +80,21 @@ void Arc::forget_ghosts() noexcept {
   again_ghosts_.clear();
 }
 
-Tier Arc::tier(FrameIndex frame) const noexcept {
-  if (!knows(frame)) return Tier::none;
-  return links(frame).queue == once_number ? Tier::warm : Tier::hot;
-}
-
 std::optional<Violation> Arc::find_violation() const {
-  for (const FrameQueue* queue : {&once_, &again_}) {
-    if (const auto broken = queue->find_violation(max_frames_)) return broken;
-  }
+  if (const auto broken = find_queue_violation()) return broken;
   for (const GhostRing* ghosts : {&once_ghosts_, &again_ghosts_}) {
     if (const auto broken = ghosts->find_violation()) return broken;
   }
   if (target_ > capacity_) return Violation{"the target is possible", capacity_, target_};
-  const std::uint64_t once = std::uint64_t{once_.count()} + once_ghosts_.count();
+  const std::uint64_t once = std::uint64_t{warm_.count()} + once_ghosts_.count();
   if (once_ghosts_.count() > 0 && once > capacity_) {
     return Violation{"once + its ghosts <= capacity", capacity_, once};
   }
-  const std::uint64_t all = std::uint64_t{once_.count()} + again_.count() + ghost_count();
+  const std::uint64_t all = std::uint64_t{warm_.count()} + hot_.count() + ghost_count();
   if (again_ghosts_.count() > 0 && all > 2 * std::uint64_t{capacity_}) {
     return Violation{"pages + ghosts <= 2 × capacity", 2 * std::uint64_t{capacity_}, all};
   }
-  return find_table_violation(once_.count() + again_.count());
+  return std::nullopt;
 }
 
 }  // namespace sqlitemem

@@ -1,7 +1,7 @@
 // ARC: balances pages used once against pages used again by what its ghosts show.
 #pragma once
 
-#include "allocators/pool/policy/frame_table.h"
+#include "allocators/pool/policy/queue_pair.h"
 
 namespace sqlitemem {
 
@@ -15,7 +15,7 @@ namespace sqlitemem {
 /// (2) once + its ghosts <= capacity, and all pages + all ghosts <= 2 × capacity, unless the pages
 ///     alone are more,
 /// (3) target <= capacity.
-class Arc : public FrameTable {
+class Arc : public QueuePair {
  public:
   static constexpr std::string_view name = "arc";
   static constexpr bool reference_is_a_mark = false;
@@ -36,15 +36,11 @@ class Arc : public FrameTable {
     return collect(
         victims, [&] { return next_victim(is_evictable); }, [&] { search_all(); });
   }
-  void ask_again(FrameIndex frame) noexcept {
-    if (knows(frame)) queue_of(links(frame).queue).ask_again(frame);
-  }
   void take_back(FrameIndex frame) noexcept;
   void forget_ghosts() noexcept;
 
-  [[nodiscard]] Tier tier(FrameIndex frame) const noexcept;
   [[nodiscard]] TierCounts counts() const noexcept {
-    return {.warm = once_.count(), .hot = again_.count(), .cold = ghost_count()};
+    return {.warm = warm_.count(), .hot = hot_.count(), .cold = ghost_count()};
   }
   [[nodiscard]] std::uint32_t ghost_count() const noexcept {
     return once_ghosts_.count() + again_ghosts_.count();
@@ -55,26 +51,16 @@ class Arc : public FrameTable {
 
  private:
   friend struct PolicyTestAccess;
-  static constexpr std::uint8_t once_number = 1, again_number = 2;
-
-  [[nodiscard]] FrameQueue& queue_of(std::uint8_t number) noexcept {
-    return number == once_number ? once_ : again_;
-  }
   [[nodiscard]] GhostRing& ghosts_of(const FrameQueue& queue) noexcept {
-    return &queue == &once_ ? once_ghosts_ : again_ghosts_;
-  }
-  void search_all() noexcept {
-    once_.search_all();
-    again_.search_all();
+    return &queue == &warm_ ? once_ghosts_ : again_ghosts_;
   }
   void remember(const FrameQueue& queue, FrameIndex frame) noexcept;
   void trim_ghosts() noexcept;
 
   template <class Predicate>
   [[nodiscard]] FrameIndex next_victim(Predicate& is_evictable) noexcept {
-    const bool once_first = once_.count() > target_;
-    FrameIndex frame = (once_first ? once_ : again_).find_oldest(is_evictable);
-    if (frame == no_frame) frame = (once_first ? again_ : once_).find_oldest(is_evictable);
+    const bool warm_first = warm_.count() > target_;
+    const FrameIndex frame = find_oldest(warm_first, is_evictable);
     if (frame == no_frame) return no_frame;
     FrameQueue& queue = queue_of(links(frame).queue);
     leave(queue, frame);
@@ -82,7 +68,6 @@ class Arc : public FrameTable {
     return frame;
   }
 
-  FrameQueue once_, again_;
   GhostRing once_ghosts_, again_ghosts_;
   std::uint32_t target_ = 0;
 };

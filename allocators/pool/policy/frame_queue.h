@@ -62,6 +62,7 @@ class FrameQueue {
   void remove(FrameIndex frame) noexcept {
     FrameLinks& links = links_[frame];
     SQLITEMEM_CHECK(links.queue == number_, links.queue, number_);
+    if (frame == oldest_ && cursor_ == frame) return remove_oldest();
     if (cursor_ == frame) cursor_ = links.newer;
     if (again_ == frame) again_ = passed_or_none(links.newer);
     (links.older == no_frame ? oldest_ : links_[links.older].newer) = links.newer;
@@ -80,9 +81,8 @@ class FrameQueue {
   /// no_frame: none that was not passed before, nor among the few asked again.
   template <class Predicate>
   [[nodiscard]] FrameIndex find_oldest(Predicate& is_evictable) noexcept {
-    for (int left = asked_again; left > 0; --left) {
-      if (again_ == no_frame) again_ = cursor_ == oldest_ ? no_frame : oldest_;
-      if (again_ == no_frame) break;
+    for (int left = cursor_ == oldest_ ? 0 : asked_again; left > 0; --left) {
+      if (again_ == no_frame) again_ = oldest_;
       const FrameIndex frame = again_;
       if (is_evictable(frame)) return frame;
       again_ = passed_or_none(links_[frame].newer);
@@ -112,6 +112,14 @@ class FrameQueue {
   // evictions as there are passed frames.
   static constexpr int asked_again = 2;
 
+  /// The usual victim. None is passed, as the search is about to ask about this one.
+  void remove_oldest() noexcept {
+    FrameLinks& links = links_[oldest_];
+    oldest_ = cursor_ = links.newer;
+    (oldest_ == no_frame ? newest_ : links_[oldest_].older) = no_frame;
+    links.queue = 0;
+    --count_;
+  }
   [[nodiscard]] FrameIndex passed_or_none(FrameIndex frame) const noexcept {
     return frame != no_frame && links_[frame].is_passed ? frame : no_frame;
   }

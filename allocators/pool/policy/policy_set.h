@@ -31,8 +31,8 @@ static_assert(policy_names == config_detail::policies, "the option names other p
 
 /// A page that the policy is told of.
 struct NewPage {
-  std::uint64_t key_hash = 0;
-  FrameIndex frame = no_frame;
+  std::uint64_t key_hash;
+  FrameIndex frame;
 };
 
 /// Calls go to the policy that start() chose. The default's references are inline: they are part

@@ -13,11 +13,9 @@ std::size_t S3Fifo::bytes_needed(std::uint32_t max_frames) noexcept {
 void S3Fifo::start(const PolicyMemory& memory, std::uint32_t capacity) noexcept {
   *this = S3Fifo();
   MemoryCutter cutter(memory);
-  start_table(cutter, memory.max_frames);
+  start_queues(cutter, memory.max_frames);
   marks_ = cutter.take<ReferenceMark>(memory.max_frames);
   ghosts_.start(cutter.take<void>(GhostTable::bytes_needed(max_frames_)), max_frames_);
-  small_.start(links_, small_number);
-  main_.start(links_, main_number);
   resize(capacity);
 }
 
@@ -42,16 +40,13 @@ void S3Fifo::remove(FrameIndex frame, KeyMemory key_memory) noexcept {
 
 void S3Fifo::take_back(FrameIndex frame) noexcept {
   FrameQueue& queue = queue_of(links(frame).last_queue);
-  if (&queue == &small_ || tuning_.remembers_main) ghosts_.take(links(frame).fingerprint);
+  if (&queue == &warm_ || tuning_.remembers_main) ghosts_.take(links(frame).fingerprint);
   queue.push_newest(frame);
 }
 
 std::optional<Violation> S3Fifo::find_violation() const {
-  for (const FrameQueue* queue : {&small_, &main_}) {
-    if (const auto broken = queue->find_violation(max_frames_)) return broken;
-  }
-  if (const auto broken = ghosts_.find_violation()) return broken;
-  return find_table_violation(small_.count() + main_.count());
+  if (const auto broken = find_queue_violation()) return broken;
+  return ghosts_.find_violation();
 }
 
 }  // namespace sqlitemem

@@ -1,8 +1,8 @@
 // S3-FIFO: a small queue on trial, a main queue with reference marks, ghosts. The default policy.
 #pragma once
 
-#include "allocators/pool/policy/frame_table.h"
 #include "allocators/pool/policy/ghost_table.h"
+#include "allocators/pool/policy/queue_pair.h"
 
 namespace sqlitemem {
 
@@ -19,7 +19,7 @@ namespace sqlitemem {
 /// Invariants: those of its queues and its ghosts, and
 /// (1) each known frame is in one of the two queues,
 /// (2) a frame that is in none has no mark.
-class S3Fifo : public FrameTable {
+class S3Fifo : public QueuePair {
  public:
   struct Tuning {
     std::uint32_t small_percent = 10;  ///< Of the pages: above it, victims come from small.
@@ -40,7 +40,7 @@ class S3Fifo : public FrameTable {
 
   void admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
     const bool was_here = ghosts_.take(GhostTable::fingerprint(key_hash));
-    enter(was_here ? main_ : small_, frame, key_hash);
+    enter(was_here ? hot_ : warm_, frame, key_hash);
     marks_[frame].clear();
   }
   /// admit() will be called with this hash.
@@ -57,44 +57,24 @@ class S3Fifo : public FrameTable {
     return collect(
         victims, [&] { return next_victim(is_evictable); }, [&] { search_all(); });
   }
-  void ask_again(FrameIndex frame) noexcept {
-    if (knows(frame)) queue_of(links(frame).queue).ask_again(frame);
-  }
   void take_back(FrameIndex frame) noexcept;
   void forget_ghosts() noexcept { ghosts_.clear(); }
 
   [[nodiscard]] std::uint8_t marks(FrameIndex frame) const noexcept {
     return marks_[frame].value();
   }
-  [[nodiscard]] Tier tier(FrameIndex frame) const noexcept {
-    if (!knows(frame)) return Tier::none;
-    return links(frame).queue == small_number ? Tier::warm : Tier::hot;
-  }
   [[nodiscard]] TierCounts counts() const noexcept {
-    return {.warm = small_.count(), .hot = main_.count(), .cold = ghosts_.count()};
+    return {.warm = warm_.count(), .hot = hot_.count(), .cold = ghosts_.count()};
   }
   [[nodiscard]] std::uint32_t ghost_count() const noexcept { return ghosts_.count(); }
   [[nodiscard]] std::optional<Violation> find_violation() const;
 
  private:
   friend struct PolicyTestAccess;
-  static constexpr std::uint8_t small_number = 1, main_number = 2;
-
-  [[nodiscard]] FrameQueue& queue_of(std::uint8_t number) noexcept {
-    return number == small_number ? small_ : main_;
-  }
-  [[nodiscard]] bool small_is_due() const noexcept {
-    const std::uint64_t pages = std::uint64_t{small_.count()} + main_.count();
-    return std::uint64_t{small_.count()} * 100 > pages * tuning_.small_percent;
-  }
-  void search_all() noexcept {
-    small_.search_all();
-    main_.search_all();
-  }
   void evict(FrameQueue& queue, FrameIndex frame) noexcept {
     leave(queue, frame);
     marks_[frame].clear();
-    if (&queue == &small_ || tuning_.remembers_main) ghosts_.push(links(frame).fingerprint);
+    if (&queue == &warm_ || tuning_.remembers_main) ghosts_.push(links(frame).fingerprint);
     // Probably the next one: its ghost's place is a cache line of its own, far from the others.
     if (const FrameIndex next = queue.oldest(); next != no_frame)
       ghosts_.prefetch(links(next).fingerprint);
@@ -104,27 +84,25 @@ class S3Fifo : public FrameTable {
   template <class Predicate>
   [[nodiscard]] FrameIndex next_victim(Predicate& is_evictable) noexcept {
     while (true) {
-      const bool small_first = small_is_due();
-      FrameIndex frame = (small_first ? small_ : main_).find_oldest(is_evictable);
-      if (frame == no_frame) frame = (small_first ? main_ : small_).find_oldest(is_evictable);
+      const bool small_first = is_warm_above(tuning_.small_percent);
+      const FrameIndex frame = find_oldest(small_first, is_evictable);
       if (frame == no_frame) return no_frame;
-      const bool is_small = links(frame).queue == small_number;
+      const bool is_small = links(frame).queue == warm_number;
       if (is_small && marks_[frame].value() >= tuning_.promotion_marks) {
-        small_.remove(frame);
+        warm_.remove(frame);
         marks_[frame].clear();
-        main_.push_newest(frame);
+        hot_.push_newest(frame);
       } else if (!is_small && marks_[frame].value() > 0) {
         marks_[frame].lower();
-        main_.make_newest(frame);
+        hot_.make_newest(frame);
       } else {
-        evict(is_small ? small_ : main_, frame);
+        evict(is_small ? warm_ : hot_, frame);
         return frame;
       }
     }
   }
 
   ReferenceMark* marks_ = nullptr;  ///< By frame.
-  FrameQueue small_, main_;
   GhostTable ghosts_;
   Tuning tuning_;
 };

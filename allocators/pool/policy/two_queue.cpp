@@ -6,10 +6,8 @@ namespace sqlitemem {
 void TwoQueue::start(const PolicyMemory& memory, std::uint32_t capacity) noexcept {
   *this = TwoQueue();
   MemoryCutter cutter(memory);
-  start_table(cutter, memory.max_frames);
+  start_queues(cutter, memory.max_frames);
   ghosts_.start(cutter.take<void>(GhostRing::bytes_needed(max_frames_)), max_frames_);
-  trial_.start(links_, trial_number);
-  main_.start(links_, main_number);
   resize(capacity);
 }
 
@@ -21,7 +19,7 @@ void TwoQueue::resize(std::uint32_t capacity) noexcept {
 
 void TwoQueue::admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
   const bool was_here = ghosts_.take(GhostRing::fingerprint(key_hash));
-  enter(was_here ? main_ : trial_, frame, key_hash);
+  enter(was_here ? hot_ : warm_, frame, key_hash);
 }
 
 void TwoQueue::remove(FrameIndex frame, KeyMemory key_memory) noexcept {
@@ -32,21 +30,13 @@ void TwoQueue::remove(FrameIndex frame, KeyMemory key_memory) noexcept {
 
 void TwoQueue::take_back(FrameIndex frame) noexcept {
   FrameQueue& queue = queue_of(links(frame).last_queue);
-  if (&queue == &trial_) ghosts_.take(links(frame).fingerprint);
+  if (&queue == &warm_) ghosts_.take(links(frame).fingerprint);
   queue.push_newest(frame);
 }
 
-Tier TwoQueue::tier(FrameIndex frame) const noexcept {
-  if (!knows(frame)) return Tier::none;
-  return links(frame).queue == trial_number ? Tier::warm : Tier::hot;
-}
-
 std::optional<Violation> TwoQueue::find_violation() const {
-  for (const FrameQueue* queue : {&trial_, &main_}) {
-    if (const auto broken = queue->find_violation(max_frames_)) return broken;
-  }
-  if (const auto broken = ghosts_.find_violation()) return broken;
-  return find_table_violation(trial_.count() + main_.count());
+  if (const auto broken = find_queue_violation()) return broken;
+  return ghosts_.find_violation();
 }
 
 }  // namespace sqlitemem

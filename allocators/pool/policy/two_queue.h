@@ -1,7 +1,7 @@
 // 2Q: new pages pass through a short queue; only those that come back enter the main one.
 #pragma once
 
-#include "allocators/pool/policy/frame_table.h"
+#include "allocators/pool/policy/queue_pair.h"
 
 namespace sqlitemem {
 
@@ -10,7 +10,7 @@ namespace sqlitemem {
 /// (first in, first out), half as many ghosts as pages are remembered.
 ///
 /// Invariants: those of its queues and its ring; each known frame is in one of the queues.
-class TwoQueue : public FrameTable {
+class TwoQueue : public QueuePair {
  public:
   static constexpr std::string_view name = "2q";
   static constexpr bool reference_is_a_mark = false;
@@ -25,7 +25,7 @@ class TwoQueue : public FrameTable {
 
   void admit(FrameIndex frame, std::uint64_t key_hash) noexcept;
   void on_reference(FrameIndex frame) noexcept {
-    if (links(frame).queue == main_number) main_.make_newest(frame);
+    if (links(frame).queue == hot_number) hot_.make_newest(frame);
   }
   void remove(FrameIndex frame, KeyMemory key_memory) noexcept;
 
@@ -35,48 +35,29 @@ class TwoQueue : public FrameTable {
     return collect(
         victims, [&] { return next_victim(is_evictable); }, [&] { search_all(); });
   }
-  void ask_again(FrameIndex frame) noexcept {
-    if (knows(frame)) queue_of(links(frame).queue).ask_again(frame);
-  }
   void take_back(FrameIndex frame) noexcept;
   void forget_ghosts() noexcept { ghosts_.clear(); }
 
-  [[nodiscard]] Tier tier(FrameIndex frame) const noexcept;
   [[nodiscard]] TierCounts counts() const noexcept {
-    return {.warm = trial_.count(), .hot = main_.count(), .cold = ghosts_.count()};
+    return {.warm = warm_.count(), .hot = hot_.count(), .cold = ghosts_.count()};
   }
   [[nodiscard]] std::uint32_t ghost_count() const noexcept { return ghosts_.count(); }
   [[nodiscard]] std::optional<Violation> find_violation() const;
 
  private:
   friend struct PolicyTestAccess;
-  static constexpr std::uint8_t trial_number = 1, main_number = 2;
-
-  [[nodiscard]] FrameQueue& queue_of(std::uint8_t number) noexcept {
-    return number == trial_number ? trial_ : main_;
-  }
-  [[nodiscard]] bool trial_is_due() const noexcept {
-    const std::uint64_t pages = std::uint64_t{trial_.count()} + main_.count();
-    return std::uint64_t{trial_.count()} * 100 > pages * trial_percent;
-  }
-  void search_all() noexcept {
-    trial_.search_all();
-    main_.search_all();
-  }
 
   template <class Predicate>
   [[nodiscard]] FrameIndex next_victim(Predicate& is_evictable) noexcept {
-    const bool trial_first = trial_is_due();
-    FrameIndex frame = (trial_first ? trial_ : main_).find_oldest(is_evictable);
-    if (frame == no_frame) frame = (trial_first ? main_ : trial_).find_oldest(is_evictable);
+    const bool trial_first = is_warm_above(trial_percent);
+    const FrameIndex frame = find_oldest(trial_first, is_evictable);
     if (frame == no_frame) return no_frame;
     FrameQueue& queue = queue_of(links(frame).queue);
     leave(queue, frame);
-    if (&queue == &trial_) ghosts_.push(links(frame).fingerprint);
+    if (&queue == &warm_) ghosts_.push(links(frame).fingerprint);
     return frame;
   }
 
-  FrameQueue trial_, main_;
   GhostRing ghosts_;
 };
 static_assert(EvictionPolicy<TwoQueue>);
