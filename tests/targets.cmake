@@ -21,7 +21,10 @@ target_link_libraries(sqlitemem_tests PRIVATE
 target_precompile_headers(sqlitemem_tests PRIVATE support/catch.h)
 # Catch2's own code needs neither a sanitizer nor a debugger: half of the time of the longest file.
 set_source_files_properties(main.cpp PROPERTIES SKIP_PRECOMPILE_HEADERS ON
-  COMPILE_OPTIONS "-g0;$<$<BOOL:${SQLITEMEM_SANITIZE}>:-fno-sanitize=all>")
+  COMPILE_OPTIONS -g0)
+if(SQLITEMEM_SANITIZE)
+  set_property(SOURCE main.cpp APPEND PROPERTY COMPILE_OPTIONS -fno-sanitize=all)
+endif()
 target_compile_definitions(sqlitemem_tests PRIVATE
   SQLITEMEM_BUILD_DIR="${PROJECT_BINARY_DIR}" SQLITEMEM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 foreach(artefact sqlitemem sqlitemem_preload sqlitemem_embedded)
