@@ -70,6 +70,7 @@ struct Config {
   OptionValue plan_cache_max_plans{1024};
   OptionValue plan_cache_max_bytes{16 * static_cast<std::int64_t>(mib)};
   OptionValue plan_cache_max_plan_bytes{256 * static_cast<std::int64_t>(kib)};
+  OptionValue orphan_idle_time{60 * 1000};
 };
 
 /// One row of memory_config: everything about an option but its present value.
@@ -210,6 +211,10 @@ inline constexpr auto options = std::to_array<OptionSpec>({
     {"plan_cache_max_plan_bytes", &Config::plan_cache_max_plan_bytes, OptionType::bytes,
      OptionContext::runtime, "Plan cache", 0, config_detail::eib, {},
      "A statement larger than this is not kept."},
+    {"orphan_idle_time", &Config::orphan_idle_time, OptionType::milliseconds,
+     OptionContext::runtime, "Transactions", 0, 7 * 24 * 3600 * 1000, {},
+     "How long an open transaction may stand still before orphaned_transactions() lists it, and "
+     "kill_orphaned_transactions() rolls it back, when they are called without arguments."},
 });
 // clang-format on
 

@@ -14,9 +14,12 @@
 #include "ext/host/connections.h"
 #include "ext/host/core.h"
 #include "tests/support/linked_sqlite.h"
+#include "tests/support/transactions.h"
 
 namespace sqlitemem::ext {
 namespace {
+
+using tests::BusyConnection;
 
 constexpr int default_flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
 
@@ -31,31 +34,6 @@ void run(sqlite3* db, const char* sql) {
   CAPTURE(sql);
   REQUIRE(sqlite3_exec(db, sql, nullptr, nullptr, nullptr) == SQLITE_OK);
 }
-
-/// Makes `db` busy in another thread until told otherwise: a query that calls back and waits there.
-class BusyConnection {
- public:
-  explicit BusyConnection(sqlite3* db)
-      : thread_([this, db] { sqlite3_exec(db, "SELECT 1", wait_inside, this, nullptr); }) {
-    while (!is_inside_) std::this_thread::yield();
-  }
-  ~BusyConnection() {
-    may_leave_ = true;
-    thread_.join();
-  }
-  BusyConnection(const BusyConnection&) = delete;
-  BusyConnection& operator=(const BusyConnection&) = delete;
-
- private:
-  static int wait_inside(void* self, int, char**, char**) {
-    auto& busy = *static_cast<BusyConnection*>(self);
-    busy.is_inside_ = true;
-    while (!busy.may_leave_) std::this_thread::yield();
-    return 0;
-  }
-  std::atomic<bool> is_inside_{false}, may_leave_{false};
-  std::thread thread_;  // Last: it uses the others.
-};
 
 }  // namespace
 

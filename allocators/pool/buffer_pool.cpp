@@ -103,6 +103,8 @@ PageCache* BufferPool::create(std::size_t page, std::size_t extra, bool is_purge
     counter->store(0, std::memory_order_relaxed);
   }
   cache->floor_frames_.store(0, std::memory_order_relaxed);
+  cache->first_page_at_ns_.store(0, std::memory_order_relaxed);
+  cache->first_page_thread_.store(0, std::memory_order_relaxed);
   cache->previous_ = nullptr;
   cache->next_ = open_;
   if (open_ != nullptr) open_->previous_ = cache;

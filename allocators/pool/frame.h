@@ -28,20 +28,33 @@ struct Frame {
   std::atomic<PageCache*> cache{nullptr};  ///< nullptr: the frame is free.
   std::atomic<std::uint32_t> key{0};       ///< Page number.
   FrameIndex index = no_frame;
-  std::atomic<std::uint8_t> pins{0};     ///< 1: SQLite holds the page; it must not move or vanish.
-  std::uint8_t is_admitted = 0;          ///< The eviction policy knows it.
-  std::uint8_t kind = 0;                 ///< Of the frame store.
-  std::atomic<std::uint8_t> sampled{0};  ///< The adviser wants to know of references.
+  std::atomic<std::uint8_t> pins{0};  ///< 1: SQLite holds the page; it must not move or vanish.
+  std::uint8_t is_admitted = 0;       ///< The eviction policy knows it.
+  std::uint8_t kind = 0;              ///< Of the frame store.
+  /// Who wants to know of references: 1 the adviser, 2 the cache itself, for its first page.
+  std::atomic<std::uint8_t> watched{0};
 
   [[nodiscard]] bool is_pinned() const noexcept {
     return pins.load(std::memory_order_relaxed) != 0;
   }
   void set_pinned(bool is_pinned) noexcept { pins.store(is_pinned, std::memory_order_relaxed); }
-  [[nodiscard]] bool is_sampled() const noexcept {
-    return sampled.load(std::memory_order_relaxed) != 0;
+  [[nodiscard]] bool is_watched() const noexcept {
+    return watched.load(std::memory_order_relaxed) != 0;
   }
+  [[nodiscard]] bool is_sampled() const noexcept {
+    return (watched.load(std::memory_order_relaxed) & 1) != 0;
+  }
+  /// For any thread.
   void set_sampled(bool is_sampled) noexcept {
-    sampled.store(is_sampled, std::memory_order_relaxed);
+    if (is_sampled)
+      watched.fetch_or(1, std::memory_order_relaxed);
+    else
+      watched.fetch_and(0xFE, std::memory_order_relaxed);
+  }
+  /// For the owner, when the page gets its number.
+  void set_watched(bool is_sampled, bool is_first) noexcept {
+    const int bits = (is_sampled ? 1 : 0) | (is_first ? 2 : 0);
+    watched.store(static_cast<std::uint8_t>(bits), std::memory_order_relaxed);
   }
   [[nodiscard]] std::uint32_t page_number() const noexcept {
     return key.load(std::memory_order_relaxed);

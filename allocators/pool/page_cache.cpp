@@ -3,6 +3,9 @@
 
 #include <algorithm>
 
+#include "allocators/base/clock.h"
+#include "allocators/base/thread_id.h"
+
 namespace sqlitemem {
 
 // Content of a page that is new must not look initialised: SQLite tests the first word of its
@@ -17,8 +20,9 @@ Frame* PageCache::fetch_new(std::uint32_t key, FetchMode mode) noexcept {
   frame->key.store(key, std::memory_order_relaxed);
   frame->set_pinned(true);
   frame->is_admitted = 0;
-  frame->set_sampled(is_purgeable_ && pool_->adviser().is_sampled(advice_hash(key)));
+  frame->set_watched(is_purgeable_ && pool_->adviser().is_sampled(advice_hash(key)), key == 1);
   if (frame->is_sampled()) note_sampled(*frame);
+  if (key == 1) note_first_page();
   link(*frame);
   add_frames(1);
   add_pinned(1);
@@ -36,9 +40,15 @@ Frame* PageCache::fetch_absent(std::uint32_t key, FetchMode mode) noexcept {
   return frame;
 }
 
-/// A page that the adviser samples, or a policy other than the default.
+void PageCache::note_first_page() noexcept {
+  first_page_at_ns_.store(coarse_clock_ns(), std::memory_order_relaxed);
+  first_page_thread_.store(current_thread_id(), std::memory_order_relaxed);
+}
+
+/// A page that the adviser samples, a first page, or a policy other than the default.
 Frame* PageCache::reference_otherwise(Frame& frame) noexcept {
   if (frame.is_sampled()) note_sampled(frame);
+  if (frame.page_number() == 1) note_first_page();
   if (frame.is_admitted != 0) {
     if (pool_->reference_is_a_mark())
       pool_->mark_reference(frame);
@@ -155,7 +165,7 @@ void PageCache::rekey(Frame& frame, std::uint32_t key) noexcept {
   frame.key.store(key, std::memory_order_relaxed);
   link(frame);
   max_key_ = std::max(max_key_, key);
-  frame.set_sampled(is_purgeable_ && pool_->adviser().is_sampled(advice_hash(key)));
+  frame.set_watched(is_purgeable_ && pool_->adviser().is_sampled(advice_hash(key)), key == 1);
   pool_->rekeyed(*this, frame);
   lock_.leave();
 }

@@ -37,6 +37,17 @@ class alignas(64) PageCache {
   }
   /// Whether SQLite holds the page. For the owner.
   [[nodiscard]] bool has_pinned(std::uint32_t key) noexcept;
+  /// When the first page was last taken into use, and by which thread: SQLite holds it for as long
+  /// as a transaction on the database is open, so that is when and who. 0: never.
+  struct FirstPage {
+    std::uint64_t used_at_ns = 0;  ///< coarse_clock_ns()
+    std::uint64_t thread_id = 0;
+  };
+  /// Any thread, while the cache is open.
+  [[nodiscard]] FirstPage first_page() const noexcept {
+    return {first_page_at_ns_.load(std::memory_order_relaxed),
+            first_page_thread_.load(std::memory_order_relaxed)};
+  }
   /// false: an in-memory database.
   [[nodiscard]] bool is_purgeable() const noexcept { return is_purgeable_; }
 
@@ -106,6 +117,7 @@ class alignas(64) PageCache {
     advice_seed_.store(mix_bits(id_ << 32 | ++generation_), std::memory_order_relaxed);
   }
   void note_sampled(const Frame& frame) noexcept;
+  void note_first_page() noexcept;
   /// Out of the pool's lock, as far as it can be: this is long work.
   void give_samples(bool waits) noexcept;
   void link(Frame& frame) noexcept {
@@ -167,6 +179,7 @@ class alignas(64) PageCache {
   std::uint32_t sampled_count_ = 0;
   std::uint32_t generation_ = 0;  // The pages were all dropped so many times.
   std::atomic<std::uint64_t> advice_seed_{0};
+  std::atomic<std::uint64_t> first_page_at_ns_{0}, first_page_thread_{0};  // By the owner only.
   RecentReferences recent_;
   std::array<std::uint64_t, max_sampled> sampled_{};  // References that the adviser will be told.
   std::array<FrameIndex, max_batch> deferred_{};  // References, for policies that move list nodes.
@@ -191,7 +204,7 @@ inline Frame* PageCache::fetch_entered(std::uint32_t key, FetchMode mode) noexce
     frame->set_pinned(true);
     add_pinned(1);
     count(hits_);
-    if (frame->is_sampled() || (frame->is_admitted != 0 && !pool_->marked_by_default(*frame)))
+    if (frame->is_watched() || (frame->is_admitted != 0 && !pool_->marked_by_default(*frame)))
         [[unlikely]]
       return reference_otherwise(*frame);
   }

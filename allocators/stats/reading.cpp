@@ -92,6 +92,11 @@ const std::vector<ConnectionMemoryRow>& Reading::connections() {
   return *connections_;
 }
 
+const std::vector<OpenTransactionsRow>& Reading::transactions() {
+  if (!transactions_) transactions_ = sources_.transactions();
+  return *transactions_;
+}
+
 const LibraryFigures& Reading::sqlite_figures() {
   if (!library_) library_ = sources_.sqlite_figures();
   return *library_;

@@ -12,6 +12,7 @@
 #include "allocators/stats/library_figures.h"
 #include "allocators/stats/plan_rows.h"
 #include "allocators/stats/process_memory.h"
+#include "allocators/stats/transaction_rows.h"
 
 namespace sqlitemem::stats {
 
@@ -80,6 +81,7 @@ class Reading {
   const ArenasReading* arenas();
   const std::vector<RequestPattern>& request_patterns();  ///< Empty without a heap.
   const std::vector<ConnectionMemoryRow>& connections();
+  const std::vector<OpenTransactionsRow>& transactions();
   const LibraryFigures& sqlite_figures();
   const ResidentReading& resident();
   const PlanReading& plans();
@@ -94,6 +96,7 @@ class Reading {
   std::optional<ArenasReading> arenas_;
   std::optional<std::vector<RequestPattern>> request_patterns_;
   std::optional<std::vector<ConnectionMemoryRow>> connections_;
+  std::optional<std::vector<OpenTransactionsRow>> transactions_;
   std::optional<LibraryFigures> library_;
   std::optional<ResidentReading> resident_;
   std::optional<PlanReading> plans_;

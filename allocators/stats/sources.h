@@ -11,7 +11,9 @@
 #include "allocators/stats/library_figures.h"
 #include "allocators/stats/plan_rows.h"
 #include "allocators/stats/reading.h"
+#include "allocators/stats/transaction_rows.h"
 #include "allocators/stats/variable_rows.h"
+#include "allocators/stats/wal_rows.h"
 
 namespace sqlitemem::stats {
 
@@ -42,6 +44,9 @@ class Sources {
   virtual std::vector<ConnectionMemoryRow> connections() = 0;
   /// Which connections may be missing from connections(); empty if none is.
   virtual std::string connections_note() { return {}; }
+  virtual std::vector<OpenTransactionsRow> transactions() { return {}; }
+  virtual std::vector<TransactionKillsRow> transaction_kills() { return {}; }
+  virtual std::vector<WalStatsRow> wal_databases() { return {}; }
   virtual LibraryFigures sqlite_figures() = 0;
   virtual PlanReading plans() { return {}; }
   /// Prefix of /proc and /sys: "" outside tests.

@@ -17,7 +17,9 @@
 #include "allocators/stats/responses.h"
 #include "allocators/stats/slab_rows.h"
 #include "allocators/stats/snapshots.h"
+#include "allocators/stats/transaction_rows.h"
 #include "allocators/stats/variable_rows.h"
+#include "allocators/stats/wal_rows.h"
 
 namespace sqlitemem::stats {
 
@@ -48,7 +50,8 @@ using AllTables =
     std::tuple<MemoryStatsRow, MemoryContextsRow, ConnectionMemoryRow, HeapStatsRow,
                SlabAllocatorStatsRow, AllocationPatternsRow, LargeObjectStatsRow, LargeObjectsRow,
                FragmentationStatsRow, BufferPoolStatsRow, BufferPoolCachesRow, BufferPoolPagesRow,
-               BufferPoolAdviceRow, TransactionArenaStatsRow, TxnVariablesRow, PlanCacheStatsRow,
+               BufferPoolAdviceRow, TransactionArenaStatsRow, TxnVariablesRow, OpenTransactionsRow,
+               OrphanedTransactionsRow, TransactionKillsRow, WalStatsRow, PlanCacheStatsRow,
                PlanCacheSummaryRow, MemorySnapshotsRow, MemoryDiffRow, MemoryResponsesRow,
                MemoryConfigRow, MemoryMetricsRow>;
 

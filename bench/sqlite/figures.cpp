@@ -14,6 +14,7 @@ std::vector<Figure> sqlite_figures() {
       {"OLTP, 2 threads, times stock", "oltp_2_threads", ours, times_better, 5.0, stock, more},
       {"OLTP, 2 threads, times our 1 thread", "oltp_2_threads", ours, times_better, 1.85, managed,
        more, "oltp_1_thread"},
+      {"open_transactions of 1000 connections, ms", "open_transactions_ms", ours, at_most, 2.0},
       {"speed mix in memory, CPU ms", "mix_memory", ours, ratio, 0.96, stock},
       {"speed mix in a file, CPU ms", "mix_file", ours, ratio, 0.96, stock},
       {"speed mix in memory, peak RSS MiB", "mix_memory_peak_mib", ours, ratio, 1.05, stock},

@@ -30,10 +30,11 @@ struct SqliteTest {
   bool is_uneven = false;
 };
 
-constexpr std::array<SqliteTest, 11> tests{{
+constexpr std::array<SqliteTest, 12> tests{{
     {"malloc_pair", test_malloc_pair},
     {"oltp_1_thread", test_oltp},
     {"oltp_2_threads", test_oltp, 2},
+    {"open_transactions_ms", test_open_transactions},
     {"mix_memory", test_speed_mix, 1, true, true},
     {"mix_file", test_speed_mix, 1, false, true},
     {"zipf_reads", test_zipf_reads, 1, false, false, true},

@@ -43,4 +43,8 @@ void test_zipf_cold_reads(const SqliteRun& run);
 /// the run; the hit ratio of each.
 void test_uneven(const SqliteRun& run);
 
+/// open_transactions() while 1000 connections have a transaction open on a WAL database:
+/// milliseconds of wall time. Only where there is such a table.
+void test_open_transactions(const SqliteRun& run);
+
 }  // namespace sqlitemem::bench

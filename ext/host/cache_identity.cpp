@@ -20,7 +20,7 @@ bool can_list_schemas() { return sqlite3_libversion_number() >= 3039000; }
 
 /// Which schemas the caches belong to that were asked one after another: all of them in order, or
 /// all but temp, which has no cache until it is used.
-std::vector<CacheIdentity> match(sqlite3* db, const std::vector<std::uint64_t>& asked) {
+std::vector<CacheIdentity> match(sqlite3* db, const std::vector<AskedCache>& asked) {
   constexpr int temp = 1;
   std::vector<const char*> schemas;
   for (int i = 0; can_list_schemas(); ++i) {
@@ -33,8 +33,8 @@ std::vector<CacheIdentity> match(sqlite3* db, const std::vector<std::uint64_t>& 
   if (schemas.empty() && !asked.empty()) schemas.push_back("main");  // Always the first.
   std::vector<CacheIdentity> caches;
   for (std::size_t i = 0; i < asked.size(); ++i) {
-    if (asked[i] == 0) continue;  // Not the pool's.
-    CacheIdentity identity{.cache_id = asked[i], .schema_name = {}, .database_file = {}};
+    if (asked[i].id == 0) continue;  // Not the pool's.
+    CacheIdentity identity{.cache_id = asked[i].id, .schema_name = {}, .database_file = {}};
     if (i < schemas.size()) {
       identity.schema_name = schemas[i];
       identity.database_file = file_of(db, schemas[i]);

@@ -133,6 +133,12 @@ bool claim_sqlite(const HostSqlite& host) noexcept {
 
 bool is_served(const HostSqlite& host) noexcept { return served_sqlite() == host.begin; }
 
+const HostSqlite& served_functions() {
+  static const auto* const host =
+      new HostSqlite(find_host_sqlite(reinterpret_cast<const void*>(sqlite3_libversion)));
+  return *host;
+}
+
 int load_extension(sqlite3* db, char** error, const sqlite3_api_routines* api) {
   const HostSqlite host = find_host_sqlite(reinterpret_cast<const void*>(api->libversion));
   if (!is_served(host)) {

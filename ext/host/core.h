@@ -47,6 +47,9 @@ int set_from_api(const char* name, const char* value, std::string& message);
 /// Claims `host` for this copy. false: it serves another SQLite already.
 bool claim_sqlite(const HostSqlite& host) noexcept;
 bool is_served(const HostSqlite& host) noexcept;
+/// The functions of the SQLite that is served, as it has them itself. Requires: a connection has
+/// been registered.
+const HostSqlite& served_functions();
 
 /// For sqlite3_auto_extension(): registers tables and functions on a new connection. Never fails an
 /// open: what goes wrong is logged. The first call also supplies SQLite's functions to this copy.

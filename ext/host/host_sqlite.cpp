@@ -99,6 +99,14 @@ HostSqlite find_host_sqlite(const void* address) {
   symbols.find(host.open_v2, "sqlite3_open_v2");
   symbols.find(host.open16, "sqlite3_open16");
   symbols.find(host.close, "sqlite3_close");
+  symbols.find(host.close_v2, "sqlite3_close_v2");
+  symbols.find(host.set_authorizer, "sqlite3_set_authorizer");
+  symbols.find(host.rollback_hook, "sqlite3_rollback_hook");
+  symbols.find(host.errmsg, "sqlite3_errmsg");
+  symbols.find(host.errcode, "sqlite3_errcode");
+  symbols.find(host.db_mutex, "sqlite3_db_mutex");
+  symbols.find(host.mutex_enter, "sqlite3_mutex_enter");
+  symbols.find(host.mutex_leave, "sqlite3_mutex_leave");
   symbols.find(host.exec, "sqlite3_exec");
   symbols.find(host.reset, "sqlite3_reset");
   symbols.find(host.finalize, "sqlite3_finalize");

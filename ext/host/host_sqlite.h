@@ -30,6 +30,16 @@ struct HostSqlite {
   int (*open_v2)(const char*, sqlite3**, int, const char*) = nullptr;
   int (*open16)(const void*, sqlite3**) = nullptr;
   int (*close)(sqlite3*) = nullptr;
+  int (*close_v2)(sqlite3*) = nullptr;
+  int (*set_authorizer)(sqlite3*,
+                        int (*)(void*, int, const char*, const char*, const char*, const char*),
+                        void*) = nullptr;
+  void* (*rollback_hook)(sqlite3*, void (*)(void*), void*) = nullptr;
+  const char* (*errmsg)(sqlite3*) = nullptr;
+  int (*errcode)(sqlite3*) = nullptr;
+  sqlite3_mutex* (*db_mutex)(sqlite3*) = nullptr;
+  void (*mutex_enter)(sqlite3_mutex*) = nullptr;
+  void (*mutex_leave)(sqlite3_mutex*) = nullptr;
   int (*exec)(sqlite3*, const char*, int (*)(void*, int, char**, char**), void*, char**) = nullptr;
   int (*reset)(sqlite3_stmt*) = nullptr;
   int (*finalize)(sqlite3_stmt*) = nullptr;

@@ -48,7 +48,7 @@ void release_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY { legacy().lock.un
 
 /// The handle used last by this thread, so that most calls on an old cache need no lock.
 [[gnu::tls_model("initial-exec")]] constinit thread_local sqlite3_pcache* last_legacy = nullptr;
-[[gnu::tls_model("initial-exec")]] constinit thread_local std::vector<std::uint64_t>* listener =
+[[gnu::tls_model("initial-exec")]] constinit thread_local std::vector<AskedCache>* listener =
     nullptr;
 
 void note_legacy(sqlite3_pcache* handle) noexcept {
@@ -122,10 +122,11 @@ void hook_set_size(sqlite3_pcache* handle, int pages) {
 int hook_page_count(sqlite3_pcache* handle) {
   if (PageCache* cache = ours(handle)) {
     if (listener != nullptr) [[unlikely]]
-      listener->push_back(process_pool().id_of(*cache));
+      listener->push_back(
+          {process_pool().id_of(*cache), cache->is_purgeable(), cache->first_page()});
     return static_cast<int>(cache->page_count());
   }
-  if (listener != nullptr) listener->push_back(0);
+  if (listener != nullptr) listener->push_back({});
   return previous.xPagecount(handle);
 }
 
@@ -232,7 +233,7 @@ std::vector<LegacyCache> legacy_caches() {
   return rows;
 }
 
-void begin_listening(std::vector<std::uint64_t>& ids) noexcept { listener = &ids; }
+void begin_listening(std::vector<AskedCache>& asked) noexcept { listener = &asked; }
 void end_listening() noexcept { listener = nullptr; }
 
 }  // namespace sqlitemem::ext

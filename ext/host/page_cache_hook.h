@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "allocators/pool/buffer_pool.h"
+#include "allocators/pool/page_cache.h"
 
 namespace sqlitemem::ext {
 
@@ -32,18 +32,24 @@ struct LegacyCache {
 /// Those that SQLite used since we took over and has not closed.
 std::vector<LegacyCache> legacy_caches();
 
-void begin_listening(std::vector<std::uint64_t>& ids) noexcept;
+/// A page cache that SQLite has asked for its size.
+struct AskedCache {
+  std::uint64_t id = 0;  ///< 0: not ours, and the rest is void.
+  bool is_purgeable = false;
+  PageCache::FirstPage first_page;
+};
+void begin_listening(std::vector<AskedCache>& asked) noexcept;
 void end_listening() noexcept;
-/// The page caches that SQLite asks for their size during `ask`, in its order, by our ids; 0 for
-/// one that is not ours. SQLITE_DBSTATUS_CACHE_USED asks the caches of a connection's databases
-/// one after another: so a cache is known by its connection, with public interfaces only.
+/// The page caches that SQLite asks for their size during `ask`, in its order.
+/// SQLITE_DBSTATUS_CACHE_USED asks the caches of a connection's databases one after another: so a
+/// cache is known by its connection, with public interfaces only.
 template <class Ask>
-std::vector<std::uint64_t> caches_asked_during(Ask ask) {
-  std::vector<std::uint64_t> ids;
-  begin_listening(ids);
+std::vector<AskedCache> caches_asked_during(Ask ask) {
+  std::vector<AskedCache> asked;
+  begin_listening(asked);
   ask();
   end_listening();
-  return ids;
+  return asked;
 }
 
 }  // namespace sqlitemem::ext

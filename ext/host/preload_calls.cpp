@@ -1,6 +1,7 @@
 // What the core does for each function that the stub of the preload library puts in front of
 // SQLite's. Each finds the SQLite that its caller means.
 #include "ext/host/core.h"
+#include "ext/host/host_slots.h"
 #include "ext/host/preload.h"
 #include "ext/host/preload_plans.h"
 #include "ext/preload/interface.h"
@@ -19,6 +20,7 @@ int call_open(const void* caller, const char* file, sqlite3** db) {
   if (sqlite == nullptr) return *db = nullptr, SQLITE_ERROR;
   initialize(*sqlite);
   read_back_limits(*sqlite);
+  const OpeningThroughUs opening;
   const int rc = sqlite->open(file, db);
   if (keeps_plans() && is_served(*sqlite)) note_opened(*db, may_share_cache(file));
   return rc;
@@ -29,6 +31,7 @@ int call_open_v2(const void* caller, const char* file, sqlite3** db, int flags, 
   if (sqlite == nullptr) return *db = nullptr, SQLITE_ERROR;
   initialize(*sqlite);
   read_back_limits(*sqlite);
+  const OpeningThroughUs opening;
   const int rc = sqlite->open_v2(file, db, flags, vfs);
   if (keeps_plans() && is_served(*sqlite))
     note_opened(*db, (flags & SQLITE_OPEN_SHAREDCACHE) != 0 || may_share_cache(file));
@@ -40,6 +43,7 @@ int call_open16(const void* caller, const void* file, sqlite3** db) {
   if (sqlite == nullptr) return *db = nullptr, SQLITE_ERROR;
   initialize(*sqlite);
   read_back_limits(*sqlite);
+  const OpeningThroughUs opening;
   const int rc = sqlite->open16(file, db);
   if (keeps_plans() && is_served(*sqlite)) note_opened(*db, may_share_cache16(file));
   return rc;

@@ -222,6 +222,9 @@ void before_call(Slot slot, const void* caller, const std::uintptr_t* arguments)
       return;
     case Slot::set_authorizer:
       return set_reason(db, plans::has_authorizer, arguments[1] != 0);
+    case Slot::rollback_hook:
+    case Slot::errmsg:
+      return;
     case Slot::progress_handler:
       return set_reason(db, plans::has_progress_handler, number(1) > 0 && arguments[2] != 0);
     case Slot::unlock_notify:

@@ -7,6 +7,7 @@
 #include "allocators/base/lock.h"
 #include "ext/host/core.h"
 #include "ext/host/preload.h"
+#include "ext/host/preload_callbacks.h"
 #include "ext/host/preload_plans.h"
 #include "ext/host/preload_prepare.h"
 
@@ -89,6 +90,7 @@ void* find_target(SlotTable& slots, Slot slot, const void* caller,
   set_prepare_targets(targets->functions.data());
   before_call(slot, caller, arguments);
   if (void* ours = plan_function(slot)) target = ours;
+  if (void* ours = callback_function(*sqlite, slot)) target = ours;
   if (!are_many.load() && is_only_sqlite() && may_lead_by_itself(slot)) {
     slots[static_cast<std::size_t>(slot)].store(target);
     if (are_many.load()) slots[static_cast<std::size_t>(slot)].store(nullptr);

@@ -18,6 +18,8 @@ void* missing_function(Slot slot) noexcept {
     case Slot::trace:
     case Slot::profile:
     case Slot::interrupt:
+    case Slot::rollback_hook:
+    case Slot::errmsg:
       return reinterpret_cast<void*>(answer_null);
     default:
       return reinterpret_cast<void*>(answer_error);

@@ -13,6 +13,7 @@
 #include "ext/host/connections.h"
 #include "ext/host/mode.h"
 #include "ext/host/page_cache_hook.h"
+#include "ext/host/transaction_kill.h"
 #include "ext/plans/plan_report.h"
 #include "ext/sql/answer.h"
 #include "ext/sql/collection.h"
@@ -46,6 +47,23 @@ BufferPool& our_pool(sqlite3* db) {
   if (pool_is_ours()) return process_pool();
   throw stats::Refusal("needs the buffer pool, which this process does not have: " +
                        LiveSources(db).pool_note());
+}
+
+double min_idle_seconds(int count, sqlite3_value** arguments) {
+  if (count == 0 || sqlite3_value_type(arguments[0]) == SQLITE_NULL)
+    return static_cast<double>(option(&Config::orphan_idle_time)) / 1000;
+  const auto given = integer_of(arguments[0]);
+  if (given && *given >= 0) return static_cast<double>(*given);
+  throw stats::Refusal("min_idle_seconds must be an integer, 0 or more");
+}
+
+KillMode kill_mode(int count, sqlite3_value** arguments) {
+  if (count < 2 || sqlite3_value_type(arguments[1]) == SQLITE_NULL) return KillMode::kill;
+  const std::string mode = text_of(arguments[1]);
+  if (mode == "dry_run") return KillMode::dry_run;
+  if (mode == "kill") return KillMode::kill;
+  if (mode == "force") return KillMode::force;
+  throw stats::Refusal("mode must be 'dry_run', 'kill' or 'force', not " + quoted(mode));
 }
 
 std::string describe(const Violation& broken) {
@@ -122,6 +140,14 @@ void coalesce_all(sqlite3_context* context, int, sqlite3_value**) {
     });
     collection.write_down();
     return collection.returned_bytes();
+  });
+}
+
+void kill_orphaned_transactions(sqlite3_context* context, int count, sqlite3_value** arguments) {
+  answer(context, "kill_orphaned_transactions", [&] {
+    const double min_idle = min_idle_seconds(count, arguments);
+    const KillMode mode = kill_mode(count, arguments);
+    return ext::kill_orphaned_transactions(sqlite3_context_db_handle(context), min_idle, mode);
   });
 }
 

@@ -24,6 +24,7 @@ void buffer_pool_evict(sqlite3_context* context, int count, sqlite3_value** argu
 void clear_plan_cache(sqlite3_context* context, int count, sqlite3_value** arguments);
 void coalesce_all(sqlite3_context* context, int count, sqlite3_value** arguments);
 void force_garbage_collection(sqlite3_context* context, int count, sqlite3_value** arguments);
+void kill_orphaned_transactions(sqlite3_context* context, int count, sqlite3_value** arguments);
 void memory_config(sqlite3_context* context, int count, sqlite3_value** arguments);
 void memory_heap_check(sqlite3_context* context, int count, sqlite3_value** arguments);
 void memory_mode(sqlite3_context* context, int count, sqlite3_value** arguments);
@@ -66,6 +67,17 @@ inline constexpr auto functions = std::to_array<Function>({
      "Finalizes that share (default 100) of the statements that the plan cache keeps, whatever "
      "connection they belong to, the oldest first; returns how many. Statements that the program "
      "has are not touched, nor connections that are busy just now."},
+    {"kill_orphaned_transactions", 0, 2, function_bodies::kill_orphaned_transactions,
+     "[min_idle_seconds [, mode]]",
+     "Rolls back the transactions that orphaned_transactions(min_idle_seconds) lists, and refuses "
+     "everything on their connections but ROLLBACK until the owner says it (SQLITE_AUTH; COMMIT "
+     "included): so no half of a transaction is stored. Returns how many; the table "
+     "transaction_kills says why for each, also for those left alone: the asking connection, one "
+     "in use by another thread, without a mutex (SQLITE_OPEN_NOMUTEX), with a statement between "
+     "two rows, closed, from before fork(), or with a shared cache. Mode 'dry_run' only counts "
+     "and explains; 'kill' is the default, and leaves a connection alone whose authorizer is, or "
+     "may be, the program's; 'force' takes its place, and gives it back afterwards where the "
+     "preload library knows it."},
     {"memory_snapshot", 0, 1, function_bodies::memory_snapshot, "[label]",
      "Remembers what every component holds now; returns the id for memory_diff(a, b)."},
     {"reset_memory_stats", 0, 0, function_bodies::reset_memory_stats, "",

@@ -23,6 +23,9 @@ class LiveSources : public stats::Sources {
   std::vector<stats::LegacyCacheFigures> legacy_caches() override;
   std::vector<stats::ConnectionMemoryRow> connections() override;
   std::string connections_note() override;
+  std::vector<stats::OpenTransactionsRow> transactions() override;
+  std::vector<stats::TransactionKillsRow> transaction_kills() override;
+  std::vector<stats::WalStatsRow> wal_databases() override;
   stats::LibraryFigures sqlite_figures() override;
   stats::PlanReading plans() override;
   std::string file_root() override { return {}; }
