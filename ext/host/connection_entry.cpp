@@ -114,11 +114,16 @@ EntryPointer find_entry(const sqlite3* db) noexcept {
   return nullptr;
 }
 
+// Many rows of one reading have the same second, and a conversion takes half a microsecond.
 std::string utc_text(std::time_t time) {
-  std::tm utc{};
-  ::gmtime_r(&time, &utc);
-  std::array<char, 32> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
+  [[gnu::tls_model("initial-exec")]] constinit static thread_local std::time_t last_time = -1;
+  [[gnu::tls_model("initial-exec")]] constinit static thread_local std::array<char, 24> text{};
+  if (time != last_time) {
+    std::tm utc{};
+    ::gmtime_r(&time, &utc);
+    std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
+    last_time = time;
+  }
   return text.data();
 }
 

@@ -61,23 +61,30 @@ std::vector<Schema> all_schemas(sqlite3* caller) {
   return all;
 }
 
+/// What all rows of one file have in common.
+struct OldestReader {
+  std::optional<std::uint64_t> frame, connection_id;
+  std::optional<bool> is_elsewhere;
+};
+
 /// Who holds the oldest frame, and which it is.
-void find_oldest(const std::vector<OpenTransaction>& transactions, WalDatabase& database) {
-  if (!database.index.knows_locks) return;
-  const auto here = database.index.held_frames(true), elsewhere = database.index.held_frames(false);
-  if (here.empty() && elsewhere.empty()) return;
+OldestReader find_oldest(const std::vector<OpenTransaction>& transactions,
+                         const std::string& database_file, const WalIndex& index) {
+  OldestReader oldest;
+  if (!index.knows_locks) return oldest;
+  const auto here = index.held_frames(true), elsewhere = index.held_frames(false);
+  if (here.empty() && elsewhere.empty()) return oldest;
   const bool is_here = !here.empty() && (elsewhere.empty() || here.front() <= elsewhere.front());
-  database.oldest_reader_frame = is_here ? here.front() : elsewhere.front();
-  database.is_oldest_elsewhere =
-      !elsewhere.empty() && elsewhere.front() <= *database.oldest_reader_frame;
-  if (!is_here) return;
-  const OpenTransaction* oldest = nullptr;
+  oldest.frame = is_here ? here.front() : elsewhere.front();
+  oldest.is_elsewhere = !elsewhere.empty() && elsewhere.front() <= *oldest.frame;
+  if (!is_here) return oldest;
+  const OpenTransaction* holder = nullptr;
   for (const OpenTransaction& candidate : transactions) {
-    if (candidate.database_file != database.database_file) continue;
-    if (candidate.wal_frame != database.oldest_reader_frame) continue;
-    if (oldest == nullptr || candidate.began_at_ns < oldest->began_at_ns) oldest = &candidate;
+    if (candidate.wal_frame != oldest.frame || candidate.database_file != database_file) continue;
+    if (holder == nullptr || candidate.began_at_ns < holder->began_at_ns) holder = &candidate;
   }
-  if (oldest != nullptr) database.oldest_reader_connection_id = oldest->connection_id;
+  if (holder != nullptr) oldest.connection_id = holder->connection_id;
+  return oldest;
 }
 
 }  // namespace
@@ -103,24 +110,28 @@ std::vector<WalDatabase> wal_databases(sqlite3* caller) {
   WalIndexes indexes;
   std::vector<OpenTransaction> transactions = open_transactions(caller);
   find_wal_frames(transactions, indexes);
+  std::map<std::uint64_t, const OpenTransaction*> by_connection;
+  for (const OpenTransaction& transaction : transactions)
+    by_connection.emplace(transaction.connection_id, &transaction);
+  std::map<std::string, OldestReader> by_file;
   std::vector<WalDatabase> databases;
   for (Schema& schema : all_schemas(caller)) {
     const WalIndex* index = indexes.of(schema.file);
     if (index == nullptr) continue;
+    auto known = by_file.find(schema.file);
+    if (known == by_file.end())
+      known = by_file.emplace(schema.file, find_oldest(transactions, schema.file, *index)).first;
     WalDatabase database{.connection_id = schema.connection_id,
                          .schema = std::move(schema.name),
                          .database_file = std::move(schema.file),
                          .index = *index,
                          .reader_frame = {},
-                         .oldest_reader_frame = {},
-                         .oldest_reader_connection_id = {},
-                         .is_oldest_elsewhere = {}};
-    for (const OpenTransaction& transaction : transactions) {
-      const bool is_own = transaction.connection_id == database.connection_id &&
-                          transaction.database_file == database.database_file;
-      if (is_own) database.reader_frame = transaction.wal_frame;
-    }
-    find_oldest(transactions, database);
+                         .oldest_reader_frame = known->second.frame,
+                         .oldest_reader_connection_id = known->second.connection_id,
+                         .is_oldest_elsewhere = known->second.is_elsewhere};
+    const auto own = by_connection.find(database.connection_id);
+    if (own != by_connection.end() && own->second->database_file == database.database_file)
+      database.reader_frame = own->second->wal_frame;
     databases.push_back(std::move(database));
   }
   return databases;
