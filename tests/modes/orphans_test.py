@@ -243,7 +243,7 @@ def threads_may_open_use_and_close_while_another_kills():
 b = fresh("threads.db"); done = []; killed = 0
 def use():
     for n in range(60):
-        own = again("threads.db")
+        own = connect("threads.db", load=False, timeout=5)
         try:
             own.execute("BEGIN"); own.execute("SELECT * FROM t").fetchall()
             own.execute("SELECT * FROM t").fetchall(); own.execute("COMMIT")
