@@ -9,7 +9,7 @@ case "${1:-}" in
   *) build_directory=$1; shift ;;
 esac
 programs=$build_directory/bench
-for program in allocator_bench sqlite_bench pool_bench; do
+for program in allocator_bench sqlite_bench pool_bench plan_bench; do
   if [ ! -x "$programs/$program" ]; then
     echo "$programs/$program is missing: run make release" >&2
     exit 1
@@ -26,3 +26,4 @@ echo
 "$programs/allocator_bench" "$@"
 "$programs/sqlite_bench" "$@"
 "$programs/pool_bench" "$@"
+"$programs/plan_bench" "$@"

@@ -4,6 +4,8 @@
 
 #include <cstdlib>
 #include <ctime>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
@@ -298,6 +300,40 @@ TEST_CASE("Plan cache: the table says whose each statement is", "[plans]") {
   CHECK(of("count(*)", "owner = 'vtab' AND sql NOT LIKE '%notes%'") == "0");
   CHECK(of("sum(memory_bytes) > 1000", "owner = 'cache'") == "1");
   sqlite3_finalize(own);
+}
+
+TEST_CASE("Plan cache: the reports find leaks and missing parameters, and nothing else",
+          "[plans][sql]") {
+  const Library library;
+  const Connection connection(library), other(library);
+  const auto report = [&](const std::string& name) {
+    std::ifstream file(SQLITEMEM_SOURCE_DIR "/sql/reports/" + name + ".sql");
+    const std::string sql{std::istreambuf_iterator<char>(file), {}};
+    std::string text;
+    const auto add_row = [](void* rows, int columns, char** values, char**) {
+      for (int i = 0; i < columns; ++i)
+        *static_cast<std::string*>(rows) += std::string(values[i]) + "|";
+      return 0;
+    };
+    REQUIRE(sqlite3_exec(connection.db, sql.c_str(), add_row, &text, nullptr) == SQLITE_OK);
+    return text;
+  };
+  CHECK(report("statement_leaks").empty());
+  CHECK(report("missing_parameters").empty());
+  std::vector<sqlite3_stmt*> leaked(12);
+  for (sqlite3_stmt*& statement : leaked)
+    sqlite3_prepare_v2(other.db, "SELECT y FROM t WHERE x > ?", -1, &statement, nullptr);
+  sqlite3_bind_int(leaked[0], 1, 0);
+  sqlite3_step(leaked[0]);
+  CHECK_THAT(report("statement_leaks"), Catch::StartsWith("2|12|"));
+  CHECK_THAT(report("statement_leaks"), Catch::EndsWith("kB|1|select y from t where x > ?|"));
+  CHECK(report("missing_parameters").empty());
+  for (int i = 0; i < 6; ++i)
+    connection.use(("SELECT y FROM t WHERE x = " + std::to_string(i)).c_str());
+  CHECK_THAT(report("missing_parameters"), Catch::StartsWith("6|6|"));
+  CHECK_THAT(report("missing_parameters"), Catch::Contains("select y from t where x = ?|SELECT y"));
+  for (sqlite3_stmt* statement : leaked) sqlite3_finalize(statement);
+  CHECK(report("statement_leaks").empty());
 }
 
 TEST_CASE("Plan cache: a connection that another thread is using is skipped and counted",

@@ -66,7 +66,11 @@ void run_every_script(Surface& surface) {
   for (const auto& file : scripts_in("reports")) {
     CAPTURE(file);
     const int rows = run_script(surface, file);
-    if (file.stem() != "class_size_advice") CHECK(rows > 0);
+    const std::string report = file.stem().string();
+    // They show what is wrong, or could be better; mostly nothing is.
+    const bool may_be_empty = report == "class_size_advice" || report == "statement_leaks" ||
+                              report == "missing_parameters";
+    if (!may_be_empty) CHECK(rows > 0);
   }
 }
 

@@ -98,6 +98,10 @@ int step(sqlite3_stmt* statement) {
   if (statement == nullptr || real.stmt_busy(statement) != 0) return real.step(statement);
   if (checked_db.load(std::memory_order_relaxed) != nullptr)
     note_checked(real.db_handle(statement), Slot::step);
+  // Nothing is parked that this could make old.
+  if (exclusive_count.load(std::memory_order_relaxed) == 0 &&
+      plans::process_totals().plans.load(std::memory_order_relaxed) == 0)
+    return real.step(statement);
   const int before = real.stmt_status(statement, SQLITE_STMTSTATUS_REPREPARE, 0);
   const bool begins =
       exclusive_count.load(std::memory_order_relaxed) > 0 && is_exclusive(statement);
@@ -252,7 +256,7 @@ int finalize_or_park(sqlite3_stmt* statement) noexcept {
   sqlite3* const db = statement == nullptr ? nullptr : real.db_handle(statement);
   PlanCache* const cache = db == nullptr ? nullptr : plans::find_cache(db);
   if (exclusive_count.load(std::memory_order_relaxed) > 0) forget_exclusive(statement);
-  if (cache == nullptr) return real.finalize(statement);
+  if (cache == nullptr || !cache->knows_any()) return real.finalize(statement);
   plans::MutexGuard mutex(real, cache->mutex());
   plans::Plan* const plan = cache->find(statement);
   if (plan == nullptr || cache->is_closing) {

@@ -250,6 +250,14 @@ int prepare_for_program(const Request<char>& request, std::string_view text) {
   const StatementKind kind = plans::kind_of(text);
   if (kind == StatementKind::neutral) return request.forward();
   const SqliteCalls& real = *plans::served_calls();
+  const PlanKey key(text.substr(0, longest_sql_bytes), request.flags);
+  // A program that never repeats a statement comes no further: nothing is parked, nothing is kept.
+  PlanCache* const known = plans::find_cache(request.db);
+  if (kind == StatementKind::plain && known != nullptr && known->parked_plans() == 0 &&
+      known->admission != nullptr && !known->admission->is_second_sight(key.hash)) {
+    known->count_miss();
+    return request.forward();
+  }
   plans::MutexGuard mutex(real, real.db_mutex(request.db));
   PlanCache* const cache = plans::cache_of(real, request.db, plans::Drain::by_interposition);
   if (cache == nullptr) {
@@ -259,7 +267,6 @@ int prepare_for_program(const Request<char>& request, std::string_view text) {
   Preparation preparation(request, text, kind, *cache);
   int rc = SQLITE_OK;
   if (preparation.is_admitted()) {
-    const PlanKey key(text, request.flags);
     if (preparation.take(key)) return SQLITE_OK;
     cache->count_miss();
     if (cache->admission->is_second_sight(key.hash)) {

@@ -34,14 +34,15 @@ struct Admission {
   /// signals.
   std::atomic<bool> is_interrupted{false};
   /// Texts seen once: 32 bits of the hash, by other bits of it.
-  std::array<std::uint32_t, 1024> seen{};
+  std::array<std::atomic<std::uint32_t>, 1024> seen{};
 
-  /// True the second time, as far as it is remembered.
+  /// True from the second time on, as far as it is remembered. Needs no mutex: what threads that
+  /// share a connection do to each other here is to forget.
   bool is_second_sight(std::uint64_t hash) noexcept {
-    std::uint32_t& known = seen[(hash >> 8) % seen.size()];
+    std::atomic<std::uint32_t>& known = seen[(hash >> 8) % seen.size()];
     const std::uint32_t mark = static_cast<std::uint32_t>(hash >> 32) | 1U;
-    if (known == mark) return true;
-    known = mark;
+    if (known.load(std::memory_order_relaxed) == mark) return true;
+    known.store(mark, std::memory_order_relaxed);
     return false;
   }
 };

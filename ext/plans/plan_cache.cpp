@@ -62,7 +62,9 @@ Plan* PlanCache::take(const PlanKey& key) noexcept {
 Plan* PlanCache::add(std::unique_ptr<Plan> plan) noexcept {
   // A statement that was finalized behind our back, and whose address is used again.
   if (Plan* gone = find(plan->statement)) forget(*gone);
-  return all_.insert(*plan) ? plan.release() : nullptr;
+  if (!all_.insert(*plan)) return nullptr;
+  known_plans_.store(all_.size(), std::memory_order_relaxed);
+  return plan.release();
 }
 
 Plan* PlanCache::track(sqlite3_stmt* statement, const PlanKey& key, std::size_t tail) noexcept {
@@ -92,6 +94,7 @@ void PlanCache::forget(Plan& plan) noexcept {
   if (plan.state == PlanState::parked) unlink(plan);
   if (plan.state == PlanState::hazard && admission != nullptr) --admission->hazards;
   all_.erase(plan);
+  known_plans_.store(all_.size(), std::memory_order_relaxed);
   delete &plan;
 }
 

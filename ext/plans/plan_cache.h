@@ -48,6 +48,10 @@ class PlanCache {
   bool evict_oldest() noexcept;
   void count_miss() noexcept { counters.misses.add(1); }
 
+  /// Any thread that uses the connection: false also means that no statement of it is known.
+  [[nodiscard]] bool knows_any() const noexcept {
+    return known_plans_.load(std::memory_order_relaxed) > 0;
+  }
   /// Any thread: a glance.
   [[nodiscard]] std::size_t parked_plans() const noexcept {
     return parked_plans_.load(std::memory_order_relaxed);
@@ -91,6 +95,7 @@ class PlanCache {
   ChainedTable<Plan, &Plan::next_by_text, &Plan::text_hash> parked_;
   Plan* oldest_ = nullptr;
   Plan* newest_ = nullptr;
+  std::atomic<std::size_t> known_plans_{0};
   std::atomic<std::size_t> parked_plans_{0};
   std::atomic<std::uint64_t> parked_bytes_{0};
   std::atomic<std::uint64_t> oldest_ns_{UINT64_MAX};
