@@ -209,6 +209,7 @@ void* plan_function(Slot slot) noexcept {
 
 void before_call(Slot slot, const void* caller, const std::uintptr_t* arguments) noexcept {
   if (!keeps_plans()) return;
+  // As the entry found it in a register. NOLINTNEXTLINE(performance-no-int-to-ptr)
   auto* const db = reinterpret_cast<sqlite3*>(arguments[0]);
   const auto number = [arguments](int index) { return static_cast<int>(arguments[index]); };
   switch (slot) {
