@@ -1,5 +1,5 @@
-// plan_bench: statements that are prepared again and again, without us, preloaded, and with the plan
-// cache. Another SQLite is measured with LD_LIBRARY_PATH.
+// plan_bench: statements that are prepared again and again, without us, preloaded, and with the
+// plan cache. Another SQLite is measured with LD_LIBRARY_PATH.
 #include <sqlite3.h>
 
 #include <cstdio>

@@ -1,4 +1,4 @@
--- Statements that a connection holds open again and again: most likely prepared and never finalized.
+-- Statements that a connection has open many times: most likely never finalized.
 SELECT connection_id AS id, count(*) AS open_statements,
        printf('%.1f kB', sum(memory_bytes) / 1024.0) AS memory, sum(is_busy) AS between_rows,
        fingerprint AS statement
