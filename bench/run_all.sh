@@ -9,7 +9,7 @@ case "${1:-}" in
   *) build_directory=$1; shift ;;
 esac
 programs=$build_directory/bench
-for program in allocator_bench sqlite_bench pool_bench plan_bench; do
+for program in allocator_bench arena_bench sqlite_bench pool_bench plan_bench; do
   if [ ! -x "$programs/$program" ]; then
     echo "$programs/$program is missing: run make release" >&2
     exit 1
@@ -24,6 +24,7 @@ load=$(uptime | sed 's/.*average://')
 echo "SQLite $(sqlite3 --version | cut -d ' ' -f 1). Load before the run:$load."
 echo
 "$programs/allocator_bench" "$@"
+"$programs/arena_bench" "$@"
 "$programs/sqlite_bench" "$@"
 "$programs/pool_bench" "$@"
 "$programs/plan_bench" "$@"

@@ -6,6 +6,7 @@
 #define SQLITE_CORE 1  // NOLINT(readability-identifier-naming): the name is SQLite's.
 #include <sqlite3ext.h>
 
+#include <atomic>
 #include <string>
 
 #include "allocators/base/lock.h"
@@ -17,6 +18,7 @@
 #include "ext/host/install.h"
 #include "ext/host/memory_limits.h"
 #include "ext/host/mode.h"
+#include "ext/transactions/transaction_api.h"
 
 // Supplied by SQLite with the first connection.
 const sqlite3_api_routines* sqlite3_api = nullptr;
@@ -47,6 +49,36 @@ const ext::HostSqlite& linked_sqlite() {
 const ext::CoreInterface* other_core() {
   const ext::CoreInterface* core = ext::find_other_core(linked_sqlite().begin);
   return core != nullptr && core->served_sqlite() != 0 ? core : nullptr;
+}
+
+/// The core that serves the transactions of `db`: ours, or the other, which is remembered once it
+/// is there.
+const ext::CoreInterface& core_of_transactions(sqlite3* db) noexcept {
+  if (ext::serves_transactions_of(db)) return ext::own_core();
+  static constinit std::atomic<const ext::CoreInterface*> found{nullptr};
+  const ext::CoreInterface* core = found.load(std::memory_order_acquire);
+  if (core != nullptr) return *core;
+  try {
+    core = other_core();
+  } catch (...) {  // No memory to look for it.
+  }
+  if (core == nullptr) return ext::own_core();
+  found.store(core, std::memory_order_release);
+  return *core;
+}
+
+constexpr std::size_t message_bytes = 512;
+
+/// What sqlitemem_errmsg() says from now on.
+void note_outcome(bool has_failed, const char* message) noexcept {
+  try {
+    if (has_failed) {
+      last_error() = message;
+    } else if (!last_error().empty()) {
+      last_error().clear();
+    }
+  } catch (...) {  // No memory for the words.
+  }
 }
 
 bool wants_memstatus_off() {
@@ -209,6 +241,32 @@ int sqlitemem_drop_cached(sqlite3* db) {
   } catch (...) {
     return 0;
   }
+}
+
+void* sqlitemem_txn_alloc(sqlite3* db, sqlite3_uint64 bytes) {
+  char message[message_bytes] = "";
+  const ext::CoreInterface& core = core_of_transactions(db);
+  void* const block = core.transaction_allocate(db, bytes, message, sizeof message);
+  note_outcome(block == nullptr, message);
+  return block;
+}
+
+int sqlitemem_txn_expect(sqlite3* db, sqlite3_uint64 bytes) {
+  const int rc = core_of_transactions(db).transaction_expect(db, bytes);
+  note_outcome(rc != SQLITE_OK, "sqlitemem is not registered on this connection");
+  return rc;
+}
+
+void* sqlitemem_txn_pointer(sqlite3* db, const void* key) {
+  return core_of_transactions(db).transaction_pointer(db, key);
+}
+
+int sqlitemem_txn_set_pointer(sqlite3* db, const void* key, void* pointer) {
+  char message[message_bytes] = "";
+  const ext::CoreInterface& core = core_of_transactions(db);
+  const int rc = core.set_transaction_pointer(db, key, pointer, message, sizeof message);
+  note_outcome(rc != SQLITE_OK, message);
+  return rc;
 }
 
 const char* sqlitemem_libversion(void) { return SQLITEMEM_VERSION; }

@@ -65,10 +65,84 @@ SQLITEMEM_API int sqlitemem_release(sqlite3_stmt* statement);
 */
 SQLITEMEM_API int sqlitemem_drop_cached(sqlite3* db);
 
+/*
+** Memory that lives as long as the current transaction of `db`: it disappears with COMMIT and
+** ROLLBACK, and with ROLLBACK TO a savepoint that is older than the call; it cannot be freed before.
+** Of an SQL function's caller, `db` is sqlite3_context_db_handle(context). 8-byte aligned; 0 bytes
+** give an address, too. A few nanoseconds.
+** Call it as you would call SQLite on `db`: by one thread at a time, outside of SQLite's hooks. The
+** first call of a transaction runs SQL on `db`: it writes to the virtual table
+** temp.sqlitemem_transaction, which the first of the connection creates, so that sqlite3_changes()
+** is 0 after it, and a commit hook is called also for a transaction that otherwise only reads.
+** total_changes() and last_insert_rowid() stay as they are, and readers stay readers.
+** NULL: sqlitemem_errmsg() says why: no transaction is open (a single statement's own does not
+** count), the connection is not registered, the limit of the transaction's profile is reached (option
+** transaction_arena_growth), the authorizer or PRAGMA query_only forbids the write, or no memory.
+*/
+SQLITEMEM_API void* sqlitemem_txn_alloc(sqlite3* db, sqlite3_uint64 bytes);
+
+/*
+** A pointer that belongs to the current transaction, under a key of your own, such as the address of
+** a static variable: where your data in the transaction's memory begins. NULL after the
+** transaction's end; ROLLBACK TO brings back what it was when the savepoint began. So data that is
+** not changed once the pointer leads to it, like a list that only grows at its head, is rolled back
+** with the pointer.
+** sqlitemem_txn_pointer() gives NULL where nothing is set, also without a transaction.
+** sqlitemem_txn_set_pointer() gives SQLITE_OK, or a code; sqlitemem_errmsg() then says what
+** sqlitemem_txn_alloc() would. The pointer may lead anywhere.
+*/
+SQLITEMEM_API void* sqlitemem_txn_pointer(sqlite3* db, const void* key);
+SQLITEMEM_API int sqlitemem_txn_set_pointer(sqlite3* db, const void* key, void* pointer);
+
+/*
+** A hint, before or in a transaction: it will need that many bytes in all. Not needed: without it
+** what recent transactions of the connection used is expected.
+** SQLITE_OK, or SQLITE_MISUSE: the connection is not registered.
+*/
+SQLITEMEM_API int sqlitemem_txn_expect(sqlite3* db, sqlite3_uint64 bytes);
+
 /* "0.1.0" */
 SQLITEMEM_API const char* sqlitemem_libversion(void);
 
 #ifdef __cplusplus
 }
+
+#include <new>
+
+namespace sqlitemem {
+/*
+** For containers of the standard library: std::vector<int, sqlitemem::TxnAllocator<int>>. Throws
+** std::bad_alloc where sqlitemem_txn_alloc() gives NULL. The container must not be used, nor be
+** destroyed unless its elements are trivial, after the transaction or the savepoint that it was
+** filled in.
+*/
+template <class T>
+struct TxnAllocator {
+  using value_type = T;
+  static_assert(alignof(T) <= 8, "the memory of transactions is 8-byte aligned");
+
+  explicit TxnAllocator(sqlite3* connection) noexcept : db(connection) {}
+  template <class U>
+  TxnAllocator(const TxnAllocator<U>& other) noexcept : db(other.db) {}
+
+  T* allocate(decltype(sizeof 0) count) {
+    if (count > static_cast<decltype(sizeof 0)>(-1) / sizeof(T)) throw std::bad_alloc();
+    void* const block = sqlitemem_txn_alloc(db, count * sizeof(T));
+    if (block == nullptr) throw std::bad_alloc();
+    return static_cast<T*>(block);
+  }
+  void deallocate(T*, decltype(sizeof 0)) noexcept {}
+  template <class U>
+  bool operator==(const TxnAllocator<U>& other) const noexcept {
+    return db == other.db;
+  }
+  template <class U>
+  bool operator!=(const TxnAllocator<U>& other) const noexcept {
+    return db != other.db;
+  }
+
+  sqlite3* db;
+};
+}  // namespace sqlitemem
 #endif
 #endif

@@ -70,6 +70,14 @@ TEST_CASE("Transaction arena: a mark stands for the savepoints around it, too", 
   c.memory.release(0);
   c.memory.release(0);
   CHECK(c.memory.levels() == 0);
+  REQUIRE(c.memory.allocate(100));
+  c.memory.set_root(&c);
+  REQUIRE(c.memory.savepoint(0));
+  c.memory.roll_back_to_start();
+  CHECK(c.memory.used_bytes() == 0);
+  CHECK(c.memory.levels() == 0);
+  CHECK(c.memory.root() == nullptr);
+  CHECK(c.memory.is_open());
 }
 
 TEST_CASE("Transaction arena: random savepoints against a model", "[arena][property]") {

@@ -133,6 +133,15 @@ void TransactionArenaManager::roll_back_to(std::size_t level) noexcept {
   note_last_mark();
 }
 
+void TransactionArenaManager::roll_back_to_start() noexcept {
+  const LockGuard guard(lock_);
+  note_peak();
+  levels_.clear();
+  arena_.rewind({});
+  root_ = nullptr;
+  note_last_mark();
+}
+
 std::size_t TransactionArenaManager::levels() noexcept {
   const LockGuard guard(lock_);
   return levels_.size();

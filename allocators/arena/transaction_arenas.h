@@ -51,6 +51,8 @@ class TransactionArenaManager {
   [[nodiscard]] bool savepoint(std::size_t level) noexcept;
   void release(std::size_t level) noexcept;
   void roll_back_to(std::size_t level) noexcept;
+  /// To the beginning of the transaction, which stays open.
+  void roll_back_to_start() noexcept;
 
   /// Lives until the transaction ends or is rolled back to a savepoint before this call. 8-byte
   /// aligned; 0 bytes give 8. nullptr: last_refusal() says why.

@@ -1,4 +1,4 @@
-// Fills memory_contexts: the heap's tree, then the connections' tree.
+// Fills memory_contexts: the trees of the heap, the buffer pool, the arenas and the connections.
 #include <algorithm>
 
 #include "allocators/base/bytes.h"
@@ -94,6 +94,31 @@ void add_connections(Tree& tree, const std::vector<ConnectionMemoryRow>& connect
   }
 }
 
+/// The arenas of a connection come one after another, by level; each is inside the one before.
+void add_arenas(Tree& tree, const ArenaReading& reading) {
+  const std::vector<ArenaFigures>& arenas = reading.arenas;
+  std::vector<std::uint64_t> used(arenas.size());  // With the savepoints inside.
+  for (std::size_t index = arenas.size(); index-- > 0;) {
+    const bool has_inner = index + 1 < arenas.size() && arenas[index + 1].level > 0;
+    used[index] = arenas[index].used_bytes + (has_inner ? used[index + 1] : 0);
+  }
+  const auto root =
+      tree.add({}, "transaction arenas", {}, std::max(reading.used_bytes, reading.reserved_bytes),
+               reading.used_bytes);
+  std::size_t parent = root;
+  for (std::size_t index = 0; index < arenas.size(); ++index) {
+    const ArenaFigures& arena = arenas[index];
+    if (arena.level > 0) {
+      parent = tree.add(parent, "savepoint", std::to_string(arena.level), used[index], used[index]);
+      continue;
+    }
+    const std::uint64_t total = std::max(used[index], arena.reserved_bytes.value_or(0));
+    parent = tree.add(root, "connection", std::to_string(arena.connection_id), total, used[index]);
+    parent = tree.add(parent, "transaction", std::to_string(arena.arena_id), total, used[index],
+                      arena.peak_bytes);
+  }
+}
+
 }  // namespace
 
 std::vector<MemoryContextsRow> MemoryContextsRow::snapshot(Sources& sources, Arguments) {
@@ -101,6 +126,7 @@ std::vector<MemoryContextsRow> MemoryContextsRow::snapshot(Sources& sources, Arg
   Reading& reading = sources.reading();
   if (const HeapReading* heap = reading.heap()) add_heap(tree, heap->figures);
   if (const PoolReading* pool = reading.pool()) add_pool(tree, *pool);
+  if (const ArenasReading* arenas = reading.arenas()) add_arenas(tree, arenas->figures);
   add_connections(tree, reading.connections());
   return tree.finish();
 }

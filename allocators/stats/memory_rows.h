@@ -1,6 +1,9 @@
 // The tables memory_stats and memory_contexts: where the process's bytes are, flat and as a tree.
 #pragma once
 
+#include <array>
+
+#include "allocators/arena/arena_figures.h"
 #include "allocators/stats/describe.h"
 #include "allocators/stats/process_memory.h"
 
@@ -28,7 +31,8 @@ struct MemoryStatsRow {
         "other categories are readings of one subject each, and overlap.", {
         {"component", &R::component, Role::label, "", "What the bytes belong to."},
         {"category", &R::category, Role::label, "",
-         "rss (the tiling), allocator, sqlite, connections, process or cgroup."},
+         "rss (the tiling), allocator, buffer_pool, arenas, sqlite, connections, process or "
+         "cgroup."},
         {"memory_bytes", &R::memory_bytes, Role::gauge, "bytes",
          "Bytes now; NULL if that is not measurable here, with the reason in the column note."},
         {"memory_mb", &R::memory_mb, Role::detail, "megabytes", "memory_bytes / 1024 / 1024."},
@@ -61,6 +65,10 @@ struct ResidentParts {
   std::uint64_t pool_pages = 0, pool_tables = 0;  ///< Resident.
   std::uint64_t pool_live = 0;                    ///< Handed to page caches, resident or not.
   std::optional<std::uint64_t> files, shared, c_library;
+  /// Chunks of transaction arenas, by where they lie: parts of the above, shown on their own.
+  bool arenas_are_known = false;
+  std::uint64_t arena_used = 0;
+  std::array<std::uint64_t, chunk_area_count> arena_areas{};
 };
 /// The rows of category rss. Their sum is `resident_bytes`, whatever the parts say.
 std::vector<MemoryStatsRow> tile_resident_set(const ResidentParts& parts);
@@ -78,8 +86,9 @@ struct MemoryContextsRow {
     // clang-format off
     return describe_table<R>("memory_contexts", "",
         "The owners of memory as a tree. A parent's total_bytes is at least the sum of its "
-        "children's. The tree 'connections' shows from the user's side bytes that lie inside the "
-        "tree 'heap' (in observing mode: inside the C library's heap); never add the two.", {
+        "children's. The trees 'connections' and 'transaction arenas' show from the user's side "
+        "bytes that lie inside the tree 'heap' (in observing mode: inside the C library's heap); "
+        "never add them to it.", {
         {"context_id", &R::context_id, Role::label, "", "Numbers the rows of one query from 1."},
         {"parent_id", &R::parent_id, Role::detail, "", "The parent's context_id; NULL at the top."},
         {"level", &R::level, Role::detail, "", "1 at the top, one more for each generation."},

@@ -91,6 +91,11 @@ void append_resident(std::vector<MemoryStatsRow>& rows, Sources& sources,
     parts.pool_tables = resident.pool.tables;
     parts.pool_live = pool->totals.used_bytes + pool->totals.unevictable_bytes;
   }
+  if (const ArenasReading* arenas = sources.reading().arenas()) {
+    parts.arenas_are_known = true;
+    parts.arena_used = arenas->figures.used_bytes;
+    parts.arena_areas = arenas->figures.area_bytes;
+  }
   std::ranges::move(tile_resident_set(parts), std::back_inserter(rows));
 }
 
@@ -149,6 +154,21 @@ void append_pool(std::vector<MemoryStatsRow>& rows, const PoolReading* pool,
       "Pages of in-memory databases, outside the budget.");
   add("pool_held", &PoolTotals::held_bytes,
       "Taken from the operating system; part of what memory_limit limits.");
+}
+
+void append_arenas(std::vector<MemoryStatsRow>& rows, const ArenasReading* arenas) {
+  const bool is_known = arenas != nullptr;
+  const auto add = [&](std::string_view component, Bytes bytes, Bytes peak, const char* note) {
+    rows.push_back(make_row(component, "arenas", "allocator", bytes, peak,
+                            is_known ? note : "No transaction arenas here."));
+  };
+  const ArenaReading none;
+  const ArenaReading& figures = is_known ? arenas->figures : none;
+  add("arena_used", is_known ? Bytes{figures.used_bytes} : Bytes{}, std::nullopt,
+      "Handed out in open transactions; see transaction_arena_stats.");
+  add("arena_reserved", is_known ? Bytes{figures.reserved_bytes} : Bytes{},
+      is_known ? Bytes{figures.peak_reserved_bytes} : Bytes{},
+      "Taken from the heap, also for the next transactions; part of what is live there.");
 }
 
 void append_library(std::vector<MemoryStatsRow>& rows, const LibraryFigures& library) {
@@ -225,9 +245,28 @@ void keep_only(std::vector<MemoryStatsRow>& rows, const std::string& only) {
   });
 }
 
+/// Takes the arenas' chunks out of the parts that they lie in. Bytes, as far as they are resident.
+std::uint64_t take_arenas_out(ResidentParts& parts) {
+  std::uint64_t arenas = 0;
+  const auto take = [&](ChunkArea area, std::uint64_t& resident, std::uint64_t& live) {
+    const std::uint64_t bytes =
+        std::min({parts.arena_areas[static_cast<std::size_t>(area)], resident, live});
+    resident -= bytes;
+    if (&live != &resident) live -= bytes;
+    arenas += bytes;
+  };
+  take(ChunkArea::slabs, parts.slabs, parts.slab_live);
+  take(ChunkArea::runs, parts.runs, parts.run_live);
+  take(ChunkArea::large, parts.large, parts.large_live);
+  if (parts.c_library) take(ChunkArea::outside, *parts.c_library, *parts.c_library);
+  return arenas;
+}
+
 }  // namespace
 
-std::vector<MemoryStatsRow> tile_resident_set(const ResidentParts& parts) {
+std::vector<MemoryStatsRow> tile_resident_set(const ResidentParts& all) {
+  ResidentParts parts = all;
+  const std::uint64_t arenas = take_arenas_out(parts);
   Tiling tiling(parts.resident_bytes);
   const auto add_heap = [&](std::string_view component, std::uint64_t bytes, const char* note) {
     tiling.add(component, "allocator", parts.heap_is_known ? Bytes{bytes} : Bytes{},
@@ -246,6 +285,14 @@ std::vector<MemoryStatsRow> tile_resident_set(const ResidentParts& parts) {
   add_pair("large_live", "large_free", parts.large, parts.large_live,
            "Resident free regions, kept for re-use until purge_delay has passed.");
   add_heap("bookkeeping", parts.metadata, "Our own records.");
+  const std::uint64_t arena_live = std::min(arenas, parts.arena_used);
+  const auto add_arenas = [&](std::string_view component, std::uint64_t bytes, const char* note) {
+    tiling.add(component, "allocator", parts.arenas_are_known ? Bytes{bytes} : Bytes{},
+               parts.arenas_are_known ? note : "No transaction arenas here.");
+  };
+  add_arenas("arena_live", arena_live, "Memory of transactions in use; not in the rows above.");
+  add_arenas("arena_free", arenas - arena_live,
+             "Of transaction arenas, not in use or kept for the next transaction.");
   const auto add_pool = [&](std::string_view component, std::uint64_t bytes, const char* note) {
     tiling.add(component, "allocator", parts.pool_is_known ? Bytes{bytes} : Bytes{},
                parts.pool_is_known ? note : parts.pool_note);
@@ -278,6 +325,7 @@ std::vector<MemoryStatsRow> MemoryStatsRow::snapshot(Sources& sources, Arguments
                           reading.sqlite_figures().outside_bytes, std::nullopt,
                           known != nullptr ? outside_note : sources.heap_note()));
   append_pool(rows, reading.pool(), sources.pool_note());
+  append_arenas(rows, reading.arenas());
   append_library(rows, reading.sqlite_figures());
   append_connections(rows, reading.connections(), sources.connections_note());
   append_system(rows, resident.process, resident.group);

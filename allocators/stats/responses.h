@@ -32,7 +32,8 @@ struct MemoryResponsesRow {
         {"started_at", &R::started_at, Role::detail, "", "When the response began, ISO 8601, UTC."},
         {"cause", &R::cause, Role::detail, "", "The call that asked for it."},
         {"action", &R::action, Role::detail, "",
-         "page_caches, plan_cache, buffer_pool, heap, c_library or wal_checkpoint."},
+         "page_caches, plan_cache, transaction_arenas, buffer_pool, heap, c_library or "
+         "wal_checkpoint."},
         {"handled_count", &R::handled_count, Role::detail, "",
          "Connections whose cache was released, plans dropped, pages evicted, or WAL files "
          "checkpointed; NULL where nothing is counted."},

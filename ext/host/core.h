@@ -29,6 +29,15 @@ struct CoreInterface {
                         sqlite3_stmt** statement, const char** tail) noexcept;
   int (*release)(const void* host_code, sqlite3_stmt* statement) noexcept;
   int (*drop_cached)(const void* host_code, sqlite3* db) noexcept;
+  /// sqlitemem_txn_alloc() and sqlitemem_txn_expect() there. `message` is written
+  /// where there is no memory.
+  void* (*transaction_allocate)(sqlite3* db, std::uint64_t bytes, char* message,
+                                std::size_t message_bytes);
+  int (*transaction_expect)(sqlite3* db, std::uint64_t bytes);
+  /// sqlitemem_txn_pointer() and sqlitemem_txn_set_pointer() there.
+  void* (*transaction_pointer)(sqlite3* db, const void* key);
+  int (*set_transaction_pointer)(sqlite3* db, const void* key, void* pointer, char* message,
+                                 std::size_t message_bytes);
 };
 
 const CoreInterface& own_core() noexcept;

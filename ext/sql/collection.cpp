@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "allocators/base/bytes.h"
+#include "allocators/base/clock.h"
+#include "allocators/manager/process_arenas.h"
 #include "allocators/manager/process_heap.h"
 #include "allocators/manager/process_pool.h"
 #include "allocators/stats/process_memory.h"
@@ -51,6 +53,12 @@ Bytes difference(const Bytes& before, const Bytes& after) {
 StepCounts release_page_caches(sqlite3* caller) {
   const ReleaseSummary summary = release_connection_memory(caller);
   return {summary.connections_released, summary.connections_busy, std::nullopt};
+}
+
+/// What connections without a transaction keep for their next one.
+StepCounts trim_transaction_arenas() {
+  process_arenas().trim(coarse_clock_ns(), 0, true);
+  return {};
 }
 
 StepCounts return_free_frames() {
@@ -139,6 +147,7 @@ Bytes collect_garbage(sqlite3* caller, std::int64_t level) {
   Collection collection(caller, fmt::format("force_garbage_collection({})", level));
   collection.run("page_caches", [&] { return release_page_caches(caller); });
   if (level >= 2 && plans::has_cached()) collection.run("plan_cache", drop_plans);
+  if (level >= 2) collection.run("transaction_arenas", trim_transaction_arenas);
   if (heap_is_ours() && level >= 2) {
     if (pool_is_ours()) collection.run("buffer_pool", return_free_frames);
     collection.run("heap", return_free_heap);

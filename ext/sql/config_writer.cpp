@@ -43,8 +43,10 @@ const OptionSpec* find_option(std::string_view name) {
 
 std::string set_option_from_sql(std::string_view name, std::string_view text) {
   const OptionSpec* spec = find_option(name);
-  // The plan cache needs no heap of ours.
-  if (spec != nullptr && !heap_is_ours() && spec->category != "Plan cache") {
+  // The plan cache needs no heap of ours, and arenas are SQLite's memory, whoever gives it.
+  const bool is_for_every_mode =
+      spec != nullptr && (spec->category == "Plan cache" || spec->category == "Transactions");
+  if (spec != nullptr && !heap_is_ours() && !is_for_every_mode) {
     throw CodedRefusal(
         SQLITE_ERROR,
         fmt::format("{} cannot act in observing mode, only in managed or attached mode: start the "

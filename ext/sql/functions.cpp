@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "allocators/base/words.h"
+#include "allocators/manager/process_arenas.h"
 #include "allocators/manager/process_heap.h"
 #include "allocators/manager/process_pool.h"
 #include "allocators/stats/reset_clock.h"
@@ -164,6 +165,7 @@ void reset_memory_stats(sqlite3_context* context, int, sqlite3_value**) {
   answer(context, "reset_memory_stats", [] {
     our_heap().reset_statistics();
     if (pool_is_ours()) process_pool().reset_statistics();
+    process_arenas().reset_statistics();
     stats::note_statistics_reset(std::time(nullptr));
     return std::int64_t{1};
   });
@@ -175,6 +177,7 @@ void memory_heap_check(sqlite3_context* context, int, sqlite3_value**) {
     auto broken = heap_find_violation();
     if (!broken && pool_is_ours()) broken = process_pool().find_violation();
     if (!broken && pool_is_ours()) broken = process_pool().adviser().find_violation();
+    if (!broken) broken = process_arenas().find_violation();
     return broken ? describe(*broken) : "ok";
   });
 }

@@ -22,6 +22,8 @@ class ConnectionArena {
   [[nodiscard]] TransactionArenaManager& memory() noexcept { return memory_; }
   [[nodiscard]] Enlistment& enlistment() noexcept { return enlistment_; }
 
+  [[nodiscard]] bool is_open() const noexcept { return memory_.is_open(); }
+
   /// Begins the arena of the current transaction, unless it has begun. SQLITE_OK, or a code and the
   /// reason in words. May run SQL, and roll the transaction back when that runs out of memory.
   int open(std::string& reason);

@@ -111,7 +111,12 @@ struct Enlistment::Callbacks {
     return SQLITE_OK;
   }
   static int roll_back_to(sqlite3_vtab* base, int level) {
-    of(base).memory_.roll_back_to(static_cast<std::size_t>(level));
+    // -1: to a SAVEPOINT that began the transaction, which has no number.
+    if (level < 0) {
+      of(base).memory_.roll_back_to_start();
+    } else {
+      of(base).memory_.roll_back_to(static_cast<std::size_t>(level));
+    }
     return SQLITE_OK;
   }
 
@@ -200,6 +205,8 @@ int Enlistment::enlist(std::string& reason) {
     if (rc == SQLITE_OK) rc = run(insert_sql, reason);
   }
   is_enlisting_ = false;
+  // SQLITE_IGNORE: the authorizer let CREATE do nothing.
+  if (rc == SQLITE_ERROR && tables_ == 0) rc = SQLITE_AUTH;
   if (rc == SQLITE_OK && is_enlisted_ && memory_.is_open()) return SQLITE_OK;
   memory_.roll_back();
   return word_failure(rc, reason);

@@ -14,7 +14,7 @@ namespace {
 std::string name_of(sqlite3_value* value) {
   if (sqlite3_value_type(value) == SQLITE_TEXT) {
     std::string name = text_of(value);
-    if (!name.empty()) return name;
+    if (!name.empty() && name[0] != hidden_name_mark) return name;
   }
   throw stats::Refusal("name must be text, and not empty");
 }
@@ -128,6 +128,7 @@ std::vector<stats::TxnVariablesRow> read_transaction_variables(sqlite3* db) {
   ConnectionArena* const arena = find_connection_arena(db);
   if (arena == nullptr || !arena->memory().is_open()) return rows;
   Variables(arena->memory()).for_each([&](const VariableNode& node) {
+    if (node.name[0] == hidden_name_mark) return;
     rows.push_back({.name = std::string(node.name_text()), .value = copy_of(node.value)});
   });
   return rows;

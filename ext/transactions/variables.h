@@ -12,6 +12,9 @@
 
 namespace sqlitemem::ext {
 
+/// Names that begin with it are not SQL's.
+inline constexpr char hidden_name_mark = '\0';
+
 /// A value as SQLite's, by type (SQLITE_INTEGER, …); `data` of text (UTF-8) and blobs.
 struct VariableValue {
   int type = SQLITE_NULL;

@@ -21,6 +21,13 @@ expect "managed: The program called sqlitemem_install()" "$examples/sqlitemem_ex
 expect "10000 | 495000" "$examples/sqlitemem_example_embedded"
 expect "word 42: 100 uses" "$examples/sqlitemem_example_plan_cache"
 expect "cache | 9999 | 2 | 2" "$examples/sqlitemem_example_plan_cache"
+transaction_memory=$examples/sqlitemem_example_transaction_memory
+for with in "" "LD_PRELOAD=$preload"; do  # Preloaded, the library's core serves the calls.
+  expect "notes: added 3;added 2;added 1;
+notes: added 2;added 1;
+notes: 
+error: no transaction is open" env ${with:+"$with"} "$transaction_memory"
+done
 expect "stock SQLite" "$examples/sqlitemem_example_plain"
 expect "attached: " "$examples/sqlitemem_example_plain" "$build/sqlitemem"
 expect "managed: " env LD_PRELOAD="$preload" "$examples/sqlitemem_example_plain"
