@@ -67,7 +67,8 @@ SQLITEMEM_API int sqlitemem_drop_cached(sqlite3* db);
 
 /*
 ** Memory that lives as long as the current transaction of `db`: it disappears with COMMIT and
-** ROLLBACK, and with ROLLBACK TO a savepoint that is older than the call; it cannot be freed before.
+** ROLLBACK, and with ROLLBACK TO a savepoint that is older than the call; it cannot be freed
+** before.
 ** Of an SQL function's caller, `db` is sqlite3_context_db_handle(context). 8-byte aligned; 0 bytes
 ** give an address, too. A few nanoseconds.
 ** Call it as you would call SQLite on `db`: by one thread at a time, outside of SQLite's hooks. The
@@ -76,14 +77,15 @@ SQLITEMEM_API int sqlitemem_drop_cached(sqlite3* db);
 ** is 0 after it, and a commit hook is called also for a transaction that otherwise only reads.
 ** total_changes() and last_insert_rowid() stay as they are, and readers stay readers.
 ** NULL: sqlitemem_errmsg() says why: no transaction is open (a single statement's own does not
-** count), the connection is not registered, the limit of the transaction's profile is reached (option
-** transaction_arena_growth), the authorizer or PRAGMA query_only forbids the write, or no memory.
+** count), the connection is not registered, the limit of the transaction's profile is reached
+** (option transaction_arena_growth), the authorizer or PRAGMA query_only forbids the write, or no
+** memory.
 */
 SQLITEMEM_API void* sqlitemem_txn_alloc(sqlite3* db, sqlite3_uint64 bytes);
 
 /*
-** A pointer that belongs to the current transaction, under a key of your own, such as the address of
-** a static variable: where your data in the transaction's memory begins. NULL after the
+** A pointer that belongs to the current transaction, under a key of your own, such as the address
+** of a static variable: where your data in the transaction's memory begins. NULL after the
 ** transaction's end; ROLLBACK TO brings back what it was when the savepoint began. So data that is
 ** not changed once the pointer leads to it, like a list that only grows at its head, is rolled back
 ** with the pointer.

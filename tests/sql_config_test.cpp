@@ -121,7 +121,7 @@ TEST_CASE("sql: a misspelt argument gave no rows", "[sql][vtab]") {
   Surface surface;
   CHECK_THAT(
       surface.error("SELECT * FROM memory_stats('slab_life')"),
-      Catch::Contains("'slab_life' is neither a category (rss, allocator, buffer_pool, "
+      Catch::Contains("'slab_life' is neither a category (rss, allocator, buffer_pool, arenas, "
                       "sqlite, connections, process, cgroup) nor a component (slab_live, ") &&
           Catch::Contains("; the nearest: 'slab_live'"));
   CHECK(surface.rc() == SQLITE_ERROR);

@@ -52,6 +52,10 @@ class ArenaDirectory {
   }
   /// What an end of a transaction leaves behind, more than the next one is expected to need.
   void note_surplus() noexcept { has_surplus_.store(true, std::memory_order_relaxed); }
+  /// Cheap.
+  [[nodiscard]] std::uint64_t reserved_bytes() const noexcept {
+    return reserved_bytes_.load(std::memory_order_relaxed);
+  }
   void note_reserved(std::uint64_t more_bytes) noexcept;
   void note_released(std::uint64_t bytes) noexcept {
     reserved_bytes_.fetch_sub(bytes, std::memory_order_relaxed);

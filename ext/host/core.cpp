@@ -77,9 +77,9 @@ int drop_cached(const void* host_code, sqlite3* db) noexcept {
 constexpr CoreInterface interface {
   .bytes = sizeof(CoreInterface), .served_sqlite = served_sqlite, .load = load_extension,
   .set = set_for_others, .prepare_cached = prepare_cached, .release = release_cached,
-  .drop_cached = drop_cached, .set = set_for_others,
-  .transaction_allocate = allocate_in_transaction, .transaction_expect = expect_in_transaction,
-  .transaction_pointer = transaction_pointer, .set_transaction_pointer = set_transaction_pointer,
+  .drop_cached = drop_cached, .transaction_allocate = allocate_in_transaction,
+  .transaction_expect = expect_in_transaction, .transaction_pointer = transaction_pointer,
+  .set_transaction_pointer = set_transaction_pointer,
 };
 
 /// Attaches once per process, unless the heap is ours already. Under the lock, because two

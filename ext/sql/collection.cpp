@@ -147,7 +147,9 @@ Bytes collect_garbage(sqlite3* caller, std::int64_t level) {
   Collection collection(caller, fmt::format("force_garbage_collection({})", level));
   collection.run("page_caches", [&] { return release_page_caches(caller); });
   if (level >= 2 && plans::has_cached()) collection.run("plan_cache", drop_plans);
-  if (level >= 2) collection.run("transaction_arenas", trim_transaction_arenas);
+  if (level >= 2 && process_arenas().reserved_bytes() > 0) {
+    collection.run("transaction_arenas", trim_transaction_arenas);
+  }
   if (heap_is_ours() && level >= 2) {
     if (pool_is_ours()) collection.run("buffer_pool", return_free_frames);
     collection.run("heap", return_free_heap);

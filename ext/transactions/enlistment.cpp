@@ -196,12 +196,12 @@ int Enlistment::word_failure(int rc, std::string& reason) const {
 int Enlistment::enlist(std::string& reason) {
   is_enlisting_ = true;
   is_enlisted_ = false;
-  int rc = SQLITE_OK;
-  if (tables_ == 0) rc = run(create_sql, reason);
-  if (rc == SQLITE_OK) rc = run(insert_sql, reason);
-  if (rc == SQLITE_ERROR && tables_ > 0) {
-    // Connected, but no longer in the schema.
-    rc = run(create_sql, reason);
+  int rc = SQLITE_ERROR;
+  // Twice, for a table that is connected but no longer in the schema, or the other way round:
+  // SQLite notices what a rollback or a lack of memory left behind only when the INSERT looks for
+  // it.
+  for (int attempt = 0; attempt < 2 && rc == SQLITE_ERROR; ++attempt) {
+    rc = tables_ == 0 || attempt > 0 ? run(create_sql, reason) : SQLITE_OK;
     if (rc == SQLITE_OK) rc = run(insert_sql, reason);
   }
   is_enlisting_ = false;

@@ -25,8 +25,8 @@ transaction_memory=$examples/sqlitemem_example_transaction_memory
 for with in "" "LD_PRELOAD=$preload"; do  # Preloaded, the library's core serves the calls.
   expect "notes: added 3;added 2;added 1;
 notes: added 2;added 1;
-notes: 
-error: no transaction is open" env ${with:+"$with"} "$transaction_memory"
+notes:" env ${with:+"$with"} "$transaction_memory"
+  expect "error: no transaction is open" env ${with:+"$with"} "$transaction_memory"
 done
 expect "stock SQLite" "$examples/sqlitemem_example_plain"
 expect "attached: " "$examples/sqlitemem_example_plain" "$build/sqlitemem"
