@@ -180,8 +180,7 @@ TEST_CASE("transactions: a failing statement takes back what SQLite takes back",
       "CREATE TABLE t(a UNIQUE); INSERT INTO t VALUES (2);"
       "CREATE TABLE s(a); INSERT INTO s VALUES (1), (2), (3); BEGIN");
   if (!is_first_use) run(surface, "SELECT txn_set('n', 'before')");
-  surface.column(std::string("INSERT OR ") + chosen.mode +
-                 " INTO t SELECT txn_set('n', a) FROM s");
+  surface.column(std::string("INSERT OR ") + chosen.mode + " INTO t SELECT txn_set('n', a) FROM s");
   const std::string after = chosen.after;
   CHECK(get(surface, "n") == (is_first_use && after == "before" ? "NULL" : after));
   CHECK((sqlite3_get_autocommit(surface.db()) != 0) == (after == "NULL"));
@@ -274,6 +273,22 @@ TEST_CASE("transactions: what forbids the enlistment is named", "[sql][transacti
   CHECK_THAT(surface.error("SELECT txn_set('x', 1)"), Contains("PRAGMA query_only forbids"));
   CHECK(open_arenas(surface) == 0);
   run(surface, "PRAGMA query_only = 0; SELECT txn_set('x', 1)");
+  CHECK(get(surface, "x") == "1");
+}
+
+TEST_CASE("transactions: a table of the program in the way is named, and gets no row",
+          "[sql][transactions]") {
+  const bool is_view = GENERATE(false, true);
+  Surface surface;
+  run(surface, is_view ? "CREATE TEMP VIEW sqlitemem_transaction AS SELECT 1"
+                       : "CREATE TEMP TABLE sqlitemem_transaction(a)");
+  run(surface, "BEGIN");
+  CHECK_THAT(surface.error("SELECT txn_set('x', 1)"),
+             Contains("another table or view has its name"));
+  CHECK(surface.number("SELECT count(*) FROM temp.sqlitemem_transaction") == (is_view ? 1 : 0));
+  CHECK(open_arenas(surface) == 0);
+  run(surface, is_view ? "DROP VIEW sqlitemem_transaction" : "DROP TABLE sqlitemem_transaction");
+  run(surface, "SELECT txn_set('x', 1)");
   CHECK(get(surface, "x") == "1");
 }
 

@@ -3,7 +3,10 @@
 
 #include <pthread.h>
 
+#include <atomic>
+
 #include "allocators/arena/transaction_arenas.h"
+#include "allocators/base/clock.h"
 #include "allocators/config.h"
 #include "allocators/manager/process_heap.h"
 
@@ -13,6 +16,8 @@ namespace {
 constinit ArenaDirectory directory;
 constinit Lock start_lock;
 constinit bool is_started SQLITEMEM_GUARDED_BY(start_lock) = false;
+
+constinit std::atomic<bool> may_give_way{false};
 
 // Registered after the heap's, so that they are called before: chunks are given back to the heap
 // while the directory is held.
@@ -30,6 +35,13 @@ bool start_process_arenas() noexcept {
                                   sqlitemem_arenas_after_fork) == 0;
   }
   return is_started;
+}
+
+void set_arenas_give_way(bool may) noexcept { may_give_way.store(may, std::memory_order_relaxed); }
+
+std::uint64_t make_arenas_give_way() noexcept {
+  if (!may_give_way.load(std::memory_order_relaxed)) return 0;
+  return directory.trim(coarse_clock_ns(), 0, true);
 }
 
 ChunkArea area_of_chunk(const void* chunk) noexcept { return process_heap().area_of(chunk); }

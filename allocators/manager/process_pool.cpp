@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "allocators/config.h"
+#include "allocators/manager/process_arenas.h"
 #include "allocators/manager/process_heap.h"
 #include "allocators/stats/process_memory.h"
 
@@ -72,7 +73,10 @@ void* allocate_table(std::size_t bytes) noexcept {
   return block;
 }
 void release_table(void* block, std::size_t) noexcept { heap_release(block); }
-void collect_heap() noexcept { heap_collect(); }
+void collect_heap() noexcept {
+  make_arenas_give_way();
+  heap_collect();
+}
 
 constinit std::atomic<GrowthHandler> growth_handler{nullptr};
 GrowthRule growth_rule() noexcept {
@@ -80,7 +84,12 @@ GrowthRule growth_rule() noexcept {
   return handler == nullptr ? GrowthRule::grow : handler();
 }
 
-std::uint64_t release_pages(std::size_t bytes) noexcept { return pool.release_bytes(bytes); }
+/// For the heap, before it refuses a request: what nobody is using first.
+std::uint64_t release_memory(std::size_t bytes) noexcept {
+  const std::uint64_t released = make_arenas_give_way();
+  if (released > 0) heap_collect();
+  return released >= bytes ? released : released + pool.release_bytes(bytes - released);
+}
 
 /// The limit of the control group that the process is in; nullopt: none, or not readable.
 std::optional<std::uint64_t> group_limit() noexcept {
@@ -113,7 +122,7 @@ bool start() noexcept {
   }
   ::pthread_atfork(sqlitemem_pool_before_fork, sqlitemem_pool_after_fork,
                    sqlitemem_pool_after_fork);
-  process_heap().set_shortage_handler(release_pages);
+  process_heap().set_shortage_handler(release_memory);
   process_heap().set_other_live_bytes(pool.live_bytes());
   return true;
 }

@@ -93,7 +93,10 @@ inline constexpr auto functions = std::to_array<Function>({
     {"txn_set", 2, 2, function_bodies::txn_set, "name, value",
      "Sets a variable of the current transaction, and returns the value. It vanishes with COMMIT "
      "and ROLLBACK; ROLLBACK TO brings back the value that it had when the savepoint began. An "
-     "error where no transaction is open. Takes no lock of the databases."},
+     "error where no transaction is open. Takes no lock of the databases. The first of a "
+     "transaction writes to temp.sqlitemem_transaction: afterwards changes() is 0, commit hooks "
+     "are called, and an interrupt or a lack of memory during it rolls back the transaction, as in "
+     "any write."},
     {"txn_get", 1, 1, function_bodies::txn_get, "name",
      "The value that txn_set() gave the variable in the current transaction; NULL if it was not "
      "set, and outside of transactions. May be used in views and triggers.", SQLITE_INNOCUOUS},

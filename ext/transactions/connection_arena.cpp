@@ -8,9 +8,12 @@
 #include <unordered_map>
 #include <utility>
 
+#include "allocators/base/clock.h"
 #include "allocators/base/lock.h"
 #include "allocators/manager/process_arenas.h"
+#include "allocators/manager/process_heap.h"
 #include "ext/host/connections.h"
+#include "ext/host/mode.h"
 #include "ext/transactions/enlistment.h"
 SQLITE_EXTENSION_INIT3
 
@@ -21,7 +24,13 @@ namespace {
 /// its own accounting hold for arenas in every mode.
 class SqliteChunks final : public ChunkSource {
  public:
-  void* allocate(std::size_t bytes) noexcept override { return sqlite3_malloc64(bytes); }
+  void* allocate(std::size_t bytes) noexcept override {
+    void* const block = sqlite3_malloc64(bytes);
+    // What other connections keep for later is in the way.
+    if (block != nullptr || process_arenas().trim(coarse_clock_ns(), 0, true) == 0) return block;
+    if (heap_is_ours()) heap_collect();
+    return sqlite3_malloc64(bytes);
+  }
   void release(void* block) noexcept override { sqlite3_free(block); }
   std::size_t usable_bytes(void* block) noexcept override { return sqlite3_msize(block); }
 };
@@ -119,6 +128,7 @@ ConnectionArena* find_connection_arena(sqlite3* db) noexcept {
 
 int register_transactions(sqlite3* db) {
   if (!start_process_arenas()) return SQLITE_NOMEM;
+  set_arenas_give_way(memory_accounting() != Accounting::sqlite);
   ConnectionArenaPointer arena = arena_of(db);
   if (arena == nullptr) {
     arena = std::make_shared<ConnectionArena>(db);

@@ -20,6 +20,8 @@ constexpr const char* create_sql =
 constexpr const char* insert_sql =
     "INSERT OR IGNORE INTO temp.sqlitemem_transaction SELECT 'enlist'";
 
+constexpr const char* look_up_sql = "SELECT 1 FROM temp.sqlitemem_transaction";
+
 using Share = std::shared_ptr<ConnectionArena>;
 
 struct Table : sqlite3_vtab {
@@ -177,6 +179,15 @@ int Enlistment::run(const char* sql, std::string& reason) {
   return rc;
 }
 
+/// Requires: CREATE IF NOT EXISTS has found or made the table. Looking it up connects ours.
+bool Enlistment::is_name_taken() {
+  if (tables_ > 0) return false;
+  sqlite3_stmt* statement = nullptr;
+  const int rc = sqlite3_prepare_v2(db_, look_up_sql, -1, &statement, nullptr);
+  sqlite3_finalize(statement);
+  return rc == SQLITE_OK && tables_ == 0;
+}
+
 int Enlistment::word_failure(int rc, std::string& reason) const {
   const std::string table = std::string("temp.") + enlistment_name;
   if (rc == SQLITE_AUTH || rc == SQLITE_OK) {
@@ -197,16 +208,24 @@ int Enlistment::enlist(std::string& reason) {
   is_enlisting_ = true;
   is_enlisted_ = false;
   int rc = SQLITE_ERROR;
+  bool is_taken = false;
   // Twice, for a table that is connected but no longer in the schema, or the other way round:
   // SQLite notices what a rollback or a lack of memory left behind only when the INSERT looks for
   // it.
   for (int attempt = 0; attempt < 2 && rc == SQLITE_ERROR; ++attempt) {
     rc = tables_ == 0 || attempt > 0 ? run(create_sql, reason) : SQLITE_OK;
+    // The program's own table must not get our row.
+    is_taken = rc == SQLITE_OK && is_name_taken();
+    if (is_taken) {
+      reason = "another table or view has its name";
+      rc = SQLITE_ERROR;
+      break;
+    }
     if (rc == SQLITE_OK) rc = run(insert_sql, reason);
   }
   is_enlisting_ = false;
   // SQLITE_IGNORE: the authorizer let CREATE do nothing.
-  if (rc == SQLITE_ERROR && tables_ == 0) rc = SQLITE_AUTH;
+  if (rc == SQLITE_ERROR && tables_ == 0 && !is_taken) rc = SQLITE_AUTH;
   if (rc == SQLITE_OK && is_enlisted_ && memory_.is_open()) return SQLITE_OK;
   memory_.roll_back();
   return word_failure(rc, reason);

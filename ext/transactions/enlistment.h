@@ -34,6 +34,7 @@ class Enlistment {
 
  private:
   int run(const char* sql, std::string& reason);
+  bool is_name_taken();
   int word_failure(int rc, std::string& reason) const;
 
   sqlite3* const db_;
