@@ -111,22 +111,28 @@ void note_attach(const SqliteCalls& real, Admission& admission, std::string_view
     admission.reasons |= plans::shares_cache;
 }
 
+/// A statement that SQLite prepares for itself, and that may change what the kept ones mean.
+void note_within(sqlite3* db, StatementKind kind, std::string_view text) {
+  const SqliteCalls& real = *plans::served_calls();
+  const plans::MutexGuard mutex(real, real.db_mutex(db));
+  // What is attached has to be known also to those who keep their first statement later.
+  PlanCache* const cache = plans::is_attach(text)
+                               ? plans::cache_of(real, db, plans::Drain::by_interposition)
+                               : plans::find_cache(db);
+  if (cache == nullptr || cache->admission == nullptr) return;
+  if (kind == StatementKind::exclusive) cache->admission->is_unverified = true;
+  if (kind != StatementKind::hazard) return;
+  cache->drop_parked();
+  cache->admission->ran_hazard_within = true;
+  note_attach(real, *cache->admission, text);
+}
+
 /// SQLite prepares for itself: for sqlite3_exec(), a virtual table, or as we asked.
 int prepare_within(const Request<char>& request, std::string_view text) {
   if (plan_mode() == PlanMode::checking) note_checked(request.db, request.slot);
   const StatementKind kind = plans::kind_of(text);
   const bool concerns = kind == StatementKind::hazard || kind == StatementKind::exclusive;
-  PlanCache* const cache = concerns && keeps_plans() ? plans::find_cache(request.db) : nullptr;
-  if (cache != nullptr && cache->admission != nullptr) {
-    const SqliteCalls& real = *plans::served_calls();
-    const plans::MutexGuard mutex(real, cache->mutex());
-    if (kind == StatementKind::exclusive) cache->admission->is_unverified = true;
-    if (kind == StatementKind::hazard) {
-      cache->drop_parked();
-      cache->admission->ran_hazard_within = true;
-      note_attach(real, *cache->admission, text);
-    }
-  }
+  if (concerns && keeps_plans()) note_within(request.db, kind, text);
   const int rc = request.forward();
   if (kind == StatementKind::hazard && plans::mentions(text, "heap_limit")) stop_plans_if_limited();
   return rc;
@@ -160,8 +166,8 @@ class Preparation {
   }
   /// Whether compiling can leave the parked ones alone without a look.
   [[nodiscard]] bool is_of_no_consequence() const noexcept {
-    return kind_ == StatementKind::plain && cache_.parked_plans() == 0 &&
-           !admission_.is_unverified && !admission_.is_interrupted;
+    return kind_ == StatementKind::plain && !cache_.knows_any() && !admission_.is_unverified &&
+           !admission_.is_interrupted;
   }
   int compile(const PlanKey* to_be_kept) noexcept {
     const bool is_hazard = kind_ == StatementKind::hazard;
@@ -170,7 +176,8 @@ class Preparation {
       admission_.is_unverified = false;
     }
     if (is_hazard) note_attach(real_, admission_, text_);
-    const unsigned before = cache_.parked_plans() > 0 ? data_version(real_, cache_) : 0;
+    const bool is_watching = cache_.knows_any();
+    const unsigned before = is_watching ? data_version(real_, cache_) : 0;
     const char* end = request_.sql;
     Request<char> compiled = request_;
     compiled.tail = &end;
@@ -182,7 +189,7 @@ class Preparation {
     const int rc = compiled.forward();
     if (request_.tail != nullptr) *request_.tail = end;
     if (rc == SQLITE_OK) admission_.is_interrupted = false;
-    if (cache_.parked_plans() > 0 && (rc != SQLITE_OK || data_version(real_, cache_) != before))
+    if (is_watching && (rc != SQLITE_OK || data_version(real_, cache_) != before))
       cache_.drop_parked();
     if (rc == SQLITE_OK && *request_.out != nullptr) remember(to_be_kept, end);
     return rc;

@@ -56,6 +56,7 @@ struct Plan {
   Plan* older = nullptr;
   std::uint64_t hash = 0;
   std::uint64_t id = 0;
+  std::uint64_t epoch = 0;         ///< Of the cache, when it was compiled.
   std::uint64_t memory_bytes = 0;  ///< Of the statement and this; 0 before it is first parked.
   std::uint64_t parked_at_ns = 0;  ///< CLOCK_MONOTONIC_COARSE.
   std::uint64_t hits = 0;

@@ -60,6 +60,7 @@ Plan* PlanCache::take(const PlanKey& key) noexcept {
 }
 
 Plan* PlanCache::add(std::unique_ptr<Plan> plan) noexcept {
+  plan->epoch = epoch_;
   // A statement that was finalized behind our back, and whose address is used again.
   if (Plan* gone = find(plan->statement)) forget(*gone);
   if (!all_.insert(*plan)) return nullptr;
@@ -130,7 +131,7 @@ bool PlanCache::is_what_it_was(const Plan& plan) const noexcept {
 
 int PlanCache::give_back(Plan& plan, bool may_park) noexcept {
   int rc = SQLITE_OK;
-  if (!may_park) return drop(plan);
+  if (!may_park || plan.epoch != epoch_) return drop(plan);
   if (!make_as_new(plan, rc)) {
     const int finalized = drop(plan);
     return rc != SQLITE_OK ? rc : finalized;
@@ -196,6 +197,7 @@ void PlanCache::release_slack() noexcept {
 
 std::size_t PlanCache::drop_parked() noexcept {
   std::size_t count = 0;
+  ++epoch_;
   for (; oldest_ != nullptr; ++count) drop(*oldest_);
   if (count > 0) release_slack();
   return count;

@@ -42,7 +42,8 @@ class PlanCache {
   /// sqlite3_finalize() returns. The plan may be gone afterwards.
   int give_back(Plan& plan, bool may_park) noexcept;
 
-  /// Finalizes all that are parked; how many.
+  /// Finalizes all that are parked; how many. Those that the program has are as old, so that they
+  /// are not parked when it gives them back.
   std::size_t drop_parked() noexcept;
   /// The least recently used one; false: none is parked.
   bool evict_oldest() noexcept;
@@ -95,6 +96,7 @@ class PlanCache {
   ChainedTable<Plan, &Plan::next_by_text, &Plan::text_hash> parked_;
   Plan* oldest_ = nullptr;
   Plan* newest_ = nullptr;
+  std::uint64_t epoch_ = 0;  // Counts the changes that no plan compiled before outlives.
   std::atomic<std::size_t> known_plans_{0};
   std::atomic<std::size_t> parked_plans_{0};
   std::atomic<std::uint64_t> parked_bytes_{0};

@@ -95,12 +95,78 @@ static void probe_own(sqlite3* db) {
   SAY("wal %d", run(db, "PRAGMA journal_mode=WAL"));
 }
 
+static void says_minus_one(sqlite3_context* context, int count, sqlite3_value** values) {
+  (void)count, (void)values;
+  sqlite3_result_int(context, -1);
+}
+static void says_one(sqlite3_context* context, int count, sqlite3_value** values) {
+  (void)count, (void)values;
+  sqlite3_result_int(context, 1);
+}
+
+/* A kept statement that the program has just taken again. */
+static sqlite3_stmt* taken(sqlite3* db, const char* sql) {
+  sqlite3_stmt* statement = 0;
+  warm(db, sql);
+  sqlite3_prepare_v2(db, sql, -1, &statement, 0);
+  return statement;
+}
+
+/* Compiled before a change and finalized after it: too old to be kept. */
+static void probe_in_use_across_changes(sqlite3* db, sqlite3* other) {
+  const char* const orphan = "INSERT INTO pupil VALUES(99)";
+  const char* const sum = "SELECT 1+1+1+1+1+1+1+1";
+  sqlite3_stmt *old = 0, *change = 0;
+  int rc;
+  run(db, "CREATE TABLE teacher(i PRIMARY KEY); CREATE TABLE pupil(r REFERENCES teacher(i))");
+  old = taken(db, orphan);
+  sqlite3_prepare_v2(db, "PRAGMA foreign_keys=ON", -1, &change, 0);
+  sqlite3_finalize(change);
+  sqlite3_finalize(old);
+  SAY("in use across a pragma %d", walk(db, orphan));
+  run(db, "PRAGMA foreign_keys=OFF");
+  old = taken(db, star);
+  run(db, "ALTER TABLE s ADD COLUMN u1");
+  sqlite3_finalize(old);
+  SAY("in use across an own change %d", columns(db, star));
+  old = taken(db, star);
+  run(other, "ALTER TABLE s ADD COLUMN u2");
+  SAY("the new column %d", columns(db, "SELECT u2 FROM s"));
+  sqlite3_finalize(old);
+  SAY("in use across a foreign change %d", columns(db, star));
+  sqlite3_create_function(db, "says", -1, SQLITE_UTF8, 0, says_minus_one, 0, 0);
+  old = taken(db, "SELECT says(1)");
+  sqlite3_create_function(db, "says", 1, SQLITE_UTF8, 0, says_one, 0, 0);
+  sqlite3_finalize(old);
+  SAY("in use across a new function %lld", number(db, "SELECT says(1)"));
+  old = taken(db, sum);
+  rc = sqlite3_limit(db, SQLITE_LIMIT_EXPR_DEPTH, 3);
+  sqlite3_finalize(old);
+  SAY("in use across a limit %d", walk(db, sum));
+  sqlite3_limit(db, SQLITE_LIMIT_EXPR_DEPTH, rc);
+}
+
+/* Attached by sqlite3_exec() before anything was kept. */
+static void probe_attached_at_first(void) {
+  sqlite3 *db = 0, *other = open_file();
+  sqlite3_open(":memory:", &db);
+  run(other, "CREATE TABLE far(a); INSERT INTO far VALUES(1)");
+  run(db, "ATTACH 'plan_probes.db' AS aux");
+  warm(db, "SELECT * FROM aux.far");
+  run(other, "ALTER TABLE far ADD COLUMN b");
+  SAY("the new column %d", columns(db, "SELECT b FROM aux.far"));
+  SAY("attached at first %d", columns(db, "SELECT * FROM aux.far"));
+  SAY("closed %d %d", sqlite3_close(db), sqlite3_close(other));
+}
+
 void probe_schema(void) {
   sqlite3 *db = open_file(), *other = open_file();
   run(db,
       "CREATE TABLE s(a); INSERT INTO s VALUES(1); CREATE TABLE w(x); INSERT INTO w VALUES('x')");
   probe_own(db);
   probe_foreign(db, other);
+  probe_in_use_across_changes(db, other);
+  probe_attached_at_first();
   SAY("closed %d %d", sqlite3_close(db), sqlite3_close(other));
 }
 
