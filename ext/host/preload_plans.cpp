@@ -98,9 +98,9 @@ int step(sqlite3_stmt* statement) {
   if (statement == nullptr || real.stmt_busy(statement) != 0) return real.step(statement);
   if (checked_db.load(std::memory_order_relaxed) != nullptr)
     note_checked(real.db_handle(statement), Slot::step);
-  // Nothing is parked that this could make old.
+  // There is nothing that this could make old.
   if (exclusive_count.load(std::memory_order_relaxed) == 0 &&
-      plans::process_totals().plans.load(std::memory_order_relaxed) == 0)
+      plans::process_totals().known.load(std::memory_order_relaxed) == 0)
     return real.step(statement);
   const int before = real.stmt_status(statement, SQLITE_STMTSTATUS_REPREPARE, 0);
   const bool begins =

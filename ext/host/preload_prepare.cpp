@@ -258,9 +258,9 @@ int prepare_for_program(const Request<char>& request, std::string_view text) {
   if (kind == StatementKind::neutral) return request.forward();
   const SqliteCalls& real = *plans::served_calls();
   const PlanKey key(text.substr(0, longest_sql_bytes), request.flags);
-  // A program that never repeats a statement comes no further: nothing is parked, nothing is kept.
+  // A program that never repeats a statement comes no further.
   PlanCache* const known = plans::find_cache(request.db);
-  if (kind == StatementKind::plain && known != nullptr && known->parked_plans() == 0 &&
+  if (kind == StatementKind::plain && known != nullptr && !known->knows_any() &&
       known->admission != nullptr && !known->admission->is_second_sight(key.hash)) {
     known->count_miss();
     return request.forward();

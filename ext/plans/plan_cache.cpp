@@ -37,6 +37,7 @@ PlanCache::~PlanCache() {
     all_.erase(*plan);
     delete plan;
   }
+  note_known();
   release_slack();
 }
 
@@ -64,7 +65,7 @@ Plan* PlanCache::add(std::unique_ptr<Plan> plan) noexcept {
   // A statement that was finalized behind our back, and whose address is used again.
   if (Plan* gone = find(plan->statement)) forget(*gone);
   if (!all_.insert(*plan)) return nullptr;
-  known_plans_.store(all_.size(), std::memory_order_relaxed);
+  note_known();
   return plan.release();
 }
 
@@ -95,7 +96,7 @@ void PlanCache::forget(Plan& plan) noexcept {
   if (plan.state == PlanState::parked) unlink(plan);
   if (plan.state == PlanState::hazard && admission != nullptr) --admission->hazards;
   all_.erase(plan);
-  known_plans_.store(all_.size(), std::memory_order_relaxed);
+  note_known();
   delete &plan;
 }
 
@@ -182,6 +183,12 @@ void PlanCache::unlink(Plan& plan) noexcept {
   parked_plans_.store(parked_plans() - 1, std::memory_order_relaxed);
   parked_bytes_.store(parked_bytes() - plan.memory_bytes, std::memory_order_relaxed);
   note_oldest();
+}
+
+void PlanCache::note_known() noexcept {
+  process_totals().known.fetch_add(all_.size() - known_plans_.load(std::memory_order_relaxed),
+                                   std::memory_order_relaxed);
+  known_plans_.store(all_.size(), std::memory_order_relaxed);
 }
 
 void PlanCache::note_oldest() noexcept {

@@ -87,6 +87,7 @@ class PlanCache {
   /// Everything the program could tell from a statement just prepared is put back.
   bool make_as_new(Plan& plan, int& rc) noexcept;
   bool is_what_it_was(const Plan& plan) const noexcept;
+  void note_known() noexcept;
   void note_oldest() noexcept;
 
   const SqliteCalls& calls_;

@@ -35,6 +35,8 @@ struct Reservation {
 
 /// Of the whole process. Any thread.
 struct ProcessTotals {
+  /// Statements that any cache knows: parked, or in a program's hands.
+  std::atomic<std::size_t> known{0};
   std::atomic<std::size_t> plans{0};
   std::atomic<std::uint64_t> bytes{0};
   /// Of connections that are closed.

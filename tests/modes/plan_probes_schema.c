@@ -134,6 +134,12 @@ static void probe_in_use_across_changes(sqlite3* db, sqlite3* other) {
   SAY("the new column %d", columns(db, "SELECT u2 FROM s"));
   sqlite3_finalize(old);
   SAY("in use across a foreign change %d", columns(db, star));
+  sqlite3_next_stmt(db, 0); /* Nothing is kept any more. */
+  sqlite3_prepare_v2(db, star, -1, &old, 0);
+  run(other, "ALTER TABLE s ADD COLUMN u3");
+  SAY("seen by a step %d", walk(db, "SELECT 1 FROM w"));
+  sqlite3_finalize(old);
+  SAY("in use across a change seen by a step %d", columns(db, star));
   sqlite3_create_function(db, "says", -1, SQLITE_UTF8, 0, says_minus_one, 0, 0);
   old = taken(db, "SELECT says(1)");
   sqlite3_create_function(db, "says", 1, SQLITE_UTF8, 0, says_one, 0, 0);
