@@ -6,6 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ext/host/wal_readers.h"
+
 namespace sqlitemem::ext {
 namespace {
 
@@ -45,6 +47,46 @@ TEST_CASE("Transactions: idle is since the last reading that found a movement", 
   CHECK(*open_transactions(nullptr).at(0).idle_seconds >= idle);
   REQUIRE(owner.run("SELECT * FROM t") == SQLITE_OK);
   CHECK(open_transactions(nullptr).at(0).idle_seconds == 0.0);
+}
+
+TEST_CASE("Transactions: a statement that is gone again was a movement, though it read no page",
+          "[transactions]") {
+  const DatabaseFile file;
+  const Owned owner(file);
+  // Where SQLite was built without, what is compiled leaves no trace.
+  if (sqlite3_compileoption_used("OMIT_LOOKASIDE") != 0) return;
+  REQUIRE(sqlite3_db_config(owner.db(), SQLITE_DBCONFIG_LOOKASIDE, nullptr, 1200, 100) ==
+          SQLITE_OK);
+  REQUIRE(owner.run("BEGIN; SELECT * FROM t") == SQLITE_OK);
+  CHECK(open_transactions(nullptr).at(0).idle_seconds == 0.0);
+  wait_for_a_tick();
+  CHECK(*open_transactions(nullptr).at(0).idle_seconds > 0);
+  REQUIRE(owner.run("SELECT 2") == SQLITE_OK);
+  CHECK(open_transactions(nullptr).at(0).idle_seconds == 0.0);
+}
+
+TEST_CASE("Transactions: a reader is not charged with the WAL frames of one that is in use",
+          "[transactions]") {
+  const DatabaseFile file;
+  const Owned early(file), late(file), writer(file);
+  REQUIRE(writer.run("PRAGMA journal_mode=WAL") == SQLITE_OK);
+  REQUIRE(early.run("BEGIN; SELECT * FROM t") == SQLITE_OK);
+  REQUIRE(writer.run("INSERT INTO t VALUES(2)") == SQLITE_OK);
+  REQUIRE(late.run("BEGIN; SELECT * FROM t") == SQLITE_OK);
+  const auto frame_of_late = [&file] {
+    WalIndexes indexes;
+    std::vector<OpenTransaction> open = open_transactions(nullptr);
+    find_wal_frames(open, indexes);
+    CHECK(open.size() == 2);
+    const WalIndex* index = indexes.of(file.path());
+    const bool is_known = index != nullptr && index->knows_locks;
+    if (is_known && !open.back().is_in_use && !open.front().is_in_use)
+      CHECK(open.back().wal_frames_pinned == 0U);
+    return open.back().wal_frame;
+  };
+  frame_of_late();
+  const BusyConnection busy(early.db());
+  CHECK_FALSE(frame_of_late());
 }
 
 TEST_CASE("Transactions: the asking connection is listed for what it began, not for asking",

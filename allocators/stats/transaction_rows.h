@@ -60,7 +60,9 @@ constexpr auto columns() {
       {"age_seconds", &R::age_seconds, Role::gauge, "seconds", "Since started_at."},
       {"idle_seconds", &R::idle_seconds, Role::detail, "",
        "For so long, at least, nothing of the connection has moved: no page, no statement, no "
-       "change. Measured from one reading of these tables to the next, so the first shows 0."},
+       "change. Measured from one reading of these tables to the next, so the first shows 0. An "
+       "SQLite built without lookaside memory does not show statements that are finalized again "
+       "and read nothing, or read from a memory map (mmap_size)."},
       {"thread_id", &R::thread_id, Role::detail, "",
        "The thread (gettid) that began it. NULL: not known, because the pages are not in the "
        "buffer pool, or another thread has used it since."},

@@ -13,10 +13,18 @@ bool reads_pages(const OpenTransaction& transaction) {
   return transaction.state == "read" || transaction.state == "write";
 }
 
-/// The transactions of one file in the order in which they began, and the frames that this process
-/// holds, ascending.
-void assign(std::vector<OpenTransaction*>& open, const std::vector<std::uint64_t>& held) {
-  if (held.empty()) return;
+/// A connection in use cannot be asked, and one of these frames may be its.
+bool may_have_others(const std::vector<OpenTransaction>& transactions, const std::string& file) {
+  return std::any_of(transactions.begin(), transactions.end(), [&](const auto& transaction) {
+    return transaction.is_in_use && transaction.database_file == file;
+  });
+}
+
+/// The transactions of one file, and the frames that this process holds, ascending. The order in
+/// which they began tells whose is which, if there is no other holder.
+void assign(std::vector<OpenTransaction*>& open, const std::vector<std::uint64_t>& held,
+            bool are_all_known) {
+  if (held.empty() || (held.size() > 1 && !are_all_known)) return;
   std::stable_sort(open.begin(), open.end(), [](const auto* left, const auto* right) {
     return left->began_at_ns.value_or(0) < right->began_at_ns.value_or(0);
   });
@@ -98,7 +106,7 @@ void find_wal_frames(std::vector<OpenTransaction>& transactions, WalIndexes& ind
   for (auto& [file, open] : by_file) {
     const WalIndex* index = indexes.of(file);
     if (index == nullptr || !index->knows_locks) continue;
-    assign(open, index->held_frames(true));
+    assign(open, index->held_frames(true), !may_have_others(transactions, file));
     for (OpenTransaction* transaction : open) {
       if (transaction->wal_frame)
         transaction->wal_frames_pinned = index->frames - *transaction->wal_frame;
