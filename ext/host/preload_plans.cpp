@@ -221,6 +221,10 @@ void before_call(Slot slot, const void* caller, const std::uintptr_t* arguments)
             "cache.");
       }
       return;
+    case Slot::drop_modules:  // Ours, too, and with it what is known of the connection.
+      return stop_plan_cache(
+          "The plan cache (option plan_cache) is off, because the program called "
+          "sqlite3_drop_modules().");
     case Slot::interrupt:  // Perhaps from a handler of signals.
       if (PlanCache* cache = db == nullptr ? nullptr : plans::find_cache(db))
         if (cache->admission != nullptr) cache->admission->is_interrupted = true;

@@ -89,7 +89,11 @@ def limits_and_a_shared_cache_stop_it():
                         ("sqlite.sqlite3_hard_heap_limit64(ctypes.c_int64(1 << 30))", "heap limit"),
                         ("db.execute('PRAGMA soft_heap_limit=1000000000')", "heap limit"),
                         ("db.executescript('PRAGMA hard_heap_limit=1000000000')", "heap limit"),
-                        ("sqlite.sqlite3_enable_shared_cache(1)", "shared cache")):
+                        ("sqlite.sqlite3_enable_shared_cache(1)", "shared cache"),
+                        # Of another connection, whose handle follows the head of its object.
+                        ("other = connect(load=False); sqlite.sqlite3_drop_modules("
+                         "ctypes.c_void_p.from_address(id(other) + 16), None)",
+                         "sqlite3_drop_modules")):
         on(WORK + "check(cache('plans') > 0)\n" + call + "\nhits = cache('hits')\n"
            f"check({words!r} in mode(db), mode(db))\n"
            "for i in range(5): check(one(db, 'SELECT 42') == 42)\n"
