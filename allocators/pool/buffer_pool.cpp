@@ -94,7 +94,8 @@ PageCache* BufferPool::create(std::size_t page, std::size_t extra, bool is_purge
   cache->last_unpinned_ = no_frame;
   cache->refusals_left_ = 0;
   cache->batch_ = 1;
-  cache->rounds_alone_ = cache->pause_ = cache->idle_looks_ = 0;
+  cache->rounds_alone_ = cache->pause_ = cache->rounds_below_floor_ = 0;
+  cache->idle_looks_ = 0;
   cache->references_seen_ = 0;
   cache->weight_pages_.store(100, std::memory_order_relaxed);
   cache->used_at_ns_.store(coarse_clock_ns(), std::memory_order_relaxed);

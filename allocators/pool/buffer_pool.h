@@ -179,10 +179,12 @@ class BufferPool {
  private:
   friend struct PoolTestAccess;
   static constexpr std::uint32_t max_victims = 64;
-  /// Of a connection's share of the budget, what no other may take away. Half cost the quietest of
-  /// eight uneven connections 3.7 points of hit ratio, this much 1.9.
-  static constexpr std::uint64_t floor_percent = 75;
+  /// Of a connection's share of the budget, what no other may take away. More of it saves fewer
+  /// misses of all eight uneven connections together; less costs the quietest of them too much.
+  static constexpr std::uint64_t floor_percent = 70;
   enum class Floors : std::uint8_t { respect, ignore };
+  /// Which of its own pages a cache may pay with.
+  enum class OwnPages : std::uint8_t { any, only, above_floor };
 
   [[nodiscard]] static std::uint64_t key_hash(const PageCache& cache, std::uint32_t key) noexcept;
   [[nodiscard]] PageCache* new_slot() noexcept SQLITEMEM_REQUIRES(lock_);
@@ -230,7 +232,9 @@ class BufferPool {
   void look_for_idle_caches() noexcept SQLITEMEM_REQUIRES(lock_);
   void wake(PageCache& cache) noexcept SQLITEMEM_REQUIRES(lock_);
   std::uint32_t evict_round(PageCache* own, std::uint32_t most, Floors floors,
-                            bool only_own) noexcept SQLITEMEM_REQUIRES(lock_);
+                            OwnPages own_pages) noexcept SQLITEMEM_REQUIRES(lock_);
+  std::uint32_t evict_above_floors(PageCache* own, std::uint32_t most, Floors floors) noexcept
+      SQLITEMEM_REQUIRES(lock_);
   [[nodiscard]] bool offers(PageCache& cache) noexcept SQLITEMEM_REQUIRES(lock_);
   std::uint32_t evict_batch(PageCache* own, std::span<const FrameIndex> victims) noexcept
       SQLITEMEM_REQUIRES(lock_);

@@ -171,6 +171,8 @@ class alignas(64) PageCache {
   std::uint32_t offered_ = 0;          // … so many of its pages may have been chosen.
   std::uint32_t rounds_alone_ = 0;     // Of evictions, in which it takes no foreign pages.
   std::uint32_t pause_ = 0;            // How many those were at first.
+  std::uint32_t rounds_below_floor_ =
+      0;  // Of evictions, in which it pays with any page of its own.
   bool is_announced_ = false;
   PageCache* next_ = nullptr;  // In the list of open, or of free slots.
   PageCache* previous_ = nullptr;

@@ -197,13 +197,14 @@ inline bool BufferPool::offers(PageCache& cache) noexcept {
 
 /// Chooses at most `most` pages and evicts what can be evicted of them.
 std::uint32_t BufferPool::evict_round(PageCache* own, std::uint32_t most, Floors floors,
-                                      bool only_own) noexcept {
+                                      OwnPages own_pages) noexcept {
   const auto is_evictable = [&](FrameIndex index) SQLITEMEM_NO_THREAD_SAFETY {
     const Frame& frame = *store_.frame(index);
     if (frame.is_pinned()) return false;
     PageCache* cache = frame.cache.load(std::memory_order_relaxed);
-    if (cache == own) return true;
-    if (only_own || cache->skip_round_ == round_) return false;
+    // Where another cache is in use, its own pages are what is at hand.
+    if (cache == own && (own_pages != OwnPages::above_floor || met_busy_cache_)) return true;
+    if (own_pages == OwnPages::only || cache->skip_round_ == round_) return false;
     return floors == Floors::ignore || offers(*cache);
   };
   std::array<FrameIndex, max_victims> victims;
@@ -218,6 +219,23 @@ std::uint32_t BufferPool::evict_round(PageCache* own, std::uint32_t most, Floors
   return 0;
 }
 
+/// The cache's own floor holds against itself, too: at its floor, it takes pages of those above
+/// theirs, else it would pay with its own for every batch. Where that finds nothing (the rest is
+/// pinned, say), it looked at every page, and is not tried again soon.
+std::uint32_t BufferPool::evict_above_floors(PageCache* own, std::uint32_t most,
+                                             Floors floors) noexcept {
+  if (own == nullptr || floors == Floors::ignore || purgeable_caches_ == 1)
+    return evict_round(own, most, floors, OwnPages::any);
+  if (own->rounds_below_floor_ > 0) {
+    --own->rounds_below_floor_;
+    return evict_round(own, most, floors, OwnPages::any);
+  }
+  if (const std::uint32_t evicted = evict_round(own, most, floors, OwnPages::above_floor))
+    return evicted;
+  own->rounds_below_floor_ = static_cast<std::uint32_t>(used_frames_ / 8);
+  return evict_round(own, most, floors, OwnPages::any);
+}
+
 std::uint32_t BufferPool::evict_some(PageCache* own, std::uint32_t wanted, Floors floors) noexcept {
   ++round_;
   met_busy_cache_ = false;
@@ -227,7 +245,8 @@ std::uint32_t BufferPool::evict_some(PageCache* own, std::uint32_t wanted, Floor
   if (own != nullptr && own->rounds_alone_ > 0 &&
       own->page_count() > own->floor_frames_.load(std::memory_order_relaxed)) {
     --own->rounds_alone_;
-    if (const std::uint32_t evicted = evict_round(own, wanted, floors, true)) return evicted;
+    if (const std::uint32_t evicted = evict_round(own, wanted, floors, OwnPages::only))
+      return evicted;
     own->rounds_alone_ = 0;  // It looked at every page; not again at once.
   }
   // A barrier costs a microsecond, so a visit to other caches takes more than is needed now.
@@ -236,7 +255,7 @@ std::uint32_t BufferPool::evict_some(PageCache* own, std::uint32_t wanted, Floor
   const std::uint32_t most =
       is_alone ? wanted : std::max(wanted, static_cast<std::uint32_t>(generous));
   const std::uint64_t foreign_before = past_.foreign_evictions;
-  const std::uint32_t evicted = evict_round(own, most, floors, false);
+  const std::uint32_t evicted = evict_above_floors(own, most, floors);
   // Where the others are busy themselves, knocking at their doors costs both sides more than it
   // brings: each time in vain doubles the rounds without.
   if (own != nullptr) {
