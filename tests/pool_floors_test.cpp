@@ -10,6 +10,8 @@ namespace {
 constexpr std::uint32_t budget = 400;
 /// Seven tenths of half of it, roughly: headers count.
 constexpr std::uint32_t floor_pages = 135;
+/// What one visit to other connections takes: a 64th of the budget.
+constexpr std::uint32_t batch_pages = 6;
 
 void read(PageCache& cache, std::uint32_t first, std::uint32_t pages) {
   for (std::uint32_t number = first; number < first + pages; ++number) {
@@ -63,7 +65,8 @@ TEST_CASE("Floors: a connection that is idle for long keeps ten pages until it i
   subject.pool.destroy(busy);
 }
 
-TEST_CASE("Floors: a connection's own misses do not take it below its floor", "[pool]") {
+TEST_CASE("Floors: a connection's own misses do not take more than a batch below its floor",
+          "[pool]") {
   const std::string_view policy = GENERATE(policy_names[0], policy_names[1]);
   CAPTURE(policy);
   TestPool subject({.extents = 64, .budget_frames = budget, .policy = policy});
@@ -73,9 +76,9 @@ TEST_CASE("Floors: a connection's own misses do not take it below its floor", "[
   read(busy, 1, 2 * budget);
   for (std::uint32_t turn = 0; turn < 50; ++turn) {
     read(quiet, 1000 + turn * 10, 10);
-    CHECK(quiet.page_count() >= floor_pages);
+    CHECK(quiet.page_count() + batch_pages >= floor_pages);
     read(busy, 10'000 + turn * 100, 100);
-    CHECK(quiet.page_count() >= floor_pages);
+    CHECK(quiet.page_count() + batch_pages >= floor_pages);
   }
   require_sound(subject.pool);
   subject.pool.destroy(quiet);

@@ -202,8 +202,12 @@ std::uint32_t BufferPool::evict_round(PageCache* own, std::uint32_t most, Floors
     const Frame& frame = *store_.frame(index);
     if (frame.is_pinned()) return false;
     PageCache* cache = frame.cache.load(std::memory_order_relaxed);
-    // Where another cache is in use, its own pages are what is at hand.
-    if (cache == own && (own_pages != OwnPages::above_floor || met_busy_cache_)) return true;
+    // Where another cache is in use, its own pages are what is at hand. A batch that begins above
+    // the floor may be its own to the end: they are older than what others find of it.
+    if (cache == own) {
+      return own_pages != OwnPages::above_floor || met_busy_cache_ ||
+             own->page_count() > own->floor_frames_.load(std::memory_order_relaxed);
+    }
     if (own_pages == OwnPages::only || cache->skip_round_ == round_) return false;
     return floors == Floors::ignore || offers(*cache);
   };
@@ -219,9 +223,9 @@ std::uint32_t BufferPool::evict_round(PageCache* own, std::uint32_t most, Floors
   return 0;
 }
 
-/// The cache's own floor holds against itself, too: at its floor, it takes pages of those above
-/// theirs, else it would pay with its own for every batch. Where that finds nothing (the rest is
-/// pinned, say), it looked at every page, and is not tried again soon.
+/// The cache's own floor holds against itself, too, give or take a batch: at its floor, it takes
+/// pages of those above theirs, else it would pay with its own for every batch. Where that finds
+/// nothing (the rest is pinned, say), it looked at every page, and is not tried again soon.
 std::uint32_t BufferPool::evict_above_floors(PageCache* own, std::uint32_t most,
                                              Floors floors) noexcept {
   if (own == nullptr || floors == Floors::ignore || purgeable_caches_ == 1)
