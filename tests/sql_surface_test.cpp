@@ -346,7 +346,8 @@ TEST_CASE("sql: force_garbage_collection gives back what was freed", "[sql]") {
   const std::int64_t released = surface.number("SELECT force_garbage_collection()");
   const std::int64_t fell = before - resident_bytes_of_process();
   CHECK(fell > 20'000'000);
-  CHECK(static_cast<double>(released) == Approx(static_cast<double>(fell)).margin(2 << 20));
+  // The collection itself takes memory meanwhile, most of all under a sanitizer.
+  CHECK(static_cast<double>(released) == Approx(static_cast<double>(fell)).margin(4 << 20));
 }
 
 TEST_CASE("sql: observing mode says what it cannot do, and does the rest", "[sql]") {
