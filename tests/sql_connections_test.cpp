@@ -134,6 +134,22 @@ TEST_CASE("sql: a collection emptied the cache of a connection with an open tran
   CHECK(cache_bytes(writer.db()) < full / 10);
 }
 
+TEST_CASE("sql: a reader that had set a transaction variable was shown as a writer",
+          "[sql][connections]") {
+  const FileDatabase file;
+  Surface reader(file.name());
+  FileDatabase::fill(reader);
+  const char* const states =
+      "SELECT (SELECT txn_state FROM connection_memory) || ', ' || state FROM open_transactions";
+  REQUIRE(reader.error("BEGIN") == "");
+  REQUIRE(reader.value("SELECT txn_set('user', 'alice')") == "alice");
+  CHECK(reader.value(states) == "read, read");  // By this very statement.
+  REQUIRE(reader.value("SELECT count(*) FROM t") == "2000");
+  CHECK(reader.value(states) == "read, read");
+  REQUIRE(reader.error("DELETE FROM t WHERE x < 0") == "");
+  CHECK(reader.value(states) == "write, write");
+}
+
 TEST_CASE("sql: a collection of caches returned 0 when their memory stayed in the heap",
           "[sql][connections]") {
   const FileDatabase file;

@@ -2,6 +2,7 @@
 #include "ext/host/connections.h"
 
 #include "ext/host/connection_entry.h"
+#include "ext/host/txn_state.h"
 SQLITE_EXTENSION_INIT3
 
 namespace sqlitemem::ext {
@@ -38,7 +39,7 @@ void read_values(sqlite3* db, MayWait may_wait, ConnectionSnapshot& values) {
   values.database_file.reset();
   if (file != nullptr && *file != '\0') values.database_file = file;
   values.txn_state.reset();
-  if (const char* state = txn_state_name(sqlite3_txn_state(db, nullptr))) values.txn_state = state;
+  if (const char* state = txn_state_name(shared_txn_state(db))) values.txn_state = state;
   if (may_wait == MayWait::yes) {
     values.caches = identify_caches(
         db, [&] { values.cache_used_bytes = status_of(db, SQLITE_DBSTATUS_CACHE_USED); });

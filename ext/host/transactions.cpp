@@ -8,6 +8,7 @@
 #include "allocators/base/clock.h"
 #include "allocators/base/thread_id.h"
 #include "ext/host/page_cache_hook.h"
+#include "ext/host/txn_state.h"
 SQLITE_EXTENSION_INIT3
 
 namespace sqlitemem::ext {
@@ -91,7 +92,7 @@ PageCache::FirstPage first_page_of(sqlite3* db) {
 /// nullopt: no transaction, nor anything else to tell.
 std::optional<std::string> state_of(const ConnectionEntry& entry, sqlite3* db) {
   const bool has_begun = sqlite3_get_autocommit(db) == 0;
-  switch (sqlite3_txn_state(db, nullptr)) {
+  switch (shared_txn_state(db)) {
     case SQLITE_TXN_READ:
       return "read";
     case SQLITE_TXN_WRITE:
