@@ -34,8 +34,8 @@ struct ConnectionMemoryRow {
         {"opened_at", &R::opened_at, Role::detail, "",
          "When sqlitemem first saw the connection, ISO 8601, UTC."},
         {"txn_state", &R::txn_state, Role::detail, "",
-         "none, read or write, of any database but temp; NULL if it was never read or SQLite is too "
-         "old to say."},
+         "none, read or write, of any database but temp; NULL if it was never read or SQLite is "
+         "too old to say."},
         {"cache_used_bytes", &R::cache_used_bytes, Role::gauge, "bytes",
          "Page cache of all its schemas, whole."},
         {"cache_share_bytes", &R::cache_share_bytes, Role::gauge, "bytes",
