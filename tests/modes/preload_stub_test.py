@@ -73,7 +73,8 @@ def the_stub_is_small():
     at_start = [line for line in relocations.splitlines()
                 if "R_" in line and "JUMP_SLO" not in line]
     print(f"  {bytes_on_disk} bytes, {in_memory} in memory, {len(at_start)} relocations at start")
-    assert len(segments) <= 4 and 0 < in_memory < 32768, headers
+    # 27 KiB as it ships; 34 KiB as an unoptimised build by clang.
+    assert len(segments) <= 4 and 0 < in_memory < 36 * 1024, headers
     # A symbol would have to be looked for in every process.
     assert len(at_start) < 40 and all("RELATIVE" in line for line in at_start), relocations
 
