@@ -39,8 +39,9 @@ bench: deps ## Every benchmark, side by side; 15 minutes, or two with BENCH_OPTI
 
 CXX_FILES = $(shell git ls-files '*.cpp' '*.h' '*.c')
 
-lint: deps ## clang-tidy over the sources that ship, and the house checks
+lint: deps ## Clang's thread-safety analysis and clang-tidy on what ships, and the house checks
 	cmake --preset clang -DSQLITEMEM_WERROR=$(WERROR) --log-level=NOTICE
+	cmake --build --preset clang -j $(JOBS) --target sqlitemem sqlitemem_preload sqlitemem_embedded
 	run-clang-tidy -quiet -p build/clang -j $(JOBS) '/(allocators|ext|examples)/.*\.cpp$$'
 	bash tests/tidy.sh
 
