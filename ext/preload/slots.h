@@ -7,22 +7,19 @@
 
 /// Whatever can change what a prepared statement means, or shows which ones there are; and what a
 /// killed transaction concerns.
-#define SQLITEMEM_SLOTS(X)                                                                        \
-  X(prepare)                                                                                      \
-  X(prepare_v2)                                                                                   \
-  X(prepare_v3)                                                                                   \
-  X(prepare16) X(prepare16_v2) X(prepare16_v3) X(step) X(close) X(close_v2) X(interrupt)          \
-      X(progress_handler) X(db_config) X(limit) X(create_function) X(create_function16)           \
-          X(create_function_v2) X(create_window_function) X(create_collation)                     \
-              X(create_collation16) X(create_collation_v2) X(collation_needed)                    \
-                  X(collation_needed16) X(create_module) X(create_module_v2) X(drop_modules)      \
-                      X(overload_function) X(load_extension) X(enable_load_extension)             \
-                          X(preupdate_hook) X(update_hook) X(next_stmt) X(db_status)              \
-                              X(db_release_memory) X(file_control) X(deserialize) X(backup_init)  \
-                                  X(blob_open) X(table_column_metadata) X(snapshot_open) X(trace) \
-                                      X(trace_v2) X(profile) X(unlock_notify)                     \
-                                          X(enable_shared_cache) X(set_authorizer)                \
-                                              X(rollback_hook) X(errmsg)
+// clang-format off
+#define SQLITEMEM_SLOTS(X) \
+  X(prepare) X(prepare_v2) X(prepare_v3) X(prepare16) X(prepare16_v2) X(prepare16_v3) X(step) \
+  X(close) X(close_v2) X(interrupt) X(progress_handler) X(db_config) X(limit) \
+  X(create_function) X(create_function16) X(create_function_v2) X(create_window_function) \
+  X(create_collation) X(create_collation16) X(create_collation_v2) X(collation_needed) \
+  X(collation_needed16) X(create_module) X(create_module_v2) X(drop_modules) \
+  X(overload_function) X(load_extension) X(enable_load_extension) X(preupdate_hook) \
+  X(update_hook) X(next_stmt) X(db_status) X(db_release_memory) X(file_control) X(deserialize) \
+  X(backup_init) X(blob_open) X(table_column_metadata) X(snapshot_open) X(trace) X(trace_v2) \
+  X(profile) X(unlock_notify) X(enable_shared_cache) X(set_authorizer) X(rollback_hook) \
+  X(errmsg)
+// clang-format on
 
 namespace sqlitemem::ext::preload {
 

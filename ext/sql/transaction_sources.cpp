@@ -97,6 +97,7 @@ std::vector<OpenTransactionsRow> LiveSources::transactions() {
   std::vector<OpenTransaction> open = open_transactions(db_);
   WalIndexes indexes;
   find_wal_frames(open, indexes);
+  rows.reserve(open.size());
   for (OpenTransaction& transaction : open) rows.push_back(as_row(std::move(transaction)));
   return rows;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -89,7 +90,7 @@ void* transaction_pointer(sqlite3* db, const void* key) noexcept {
   ConnectionArena* const arena = find_connection_arena(db);
   if (arena == nullptr || !arena->is_open()) return nullptr;
   const VariableValue* const value = Variables(arena->memory()).get(PointerName(key).view());
-  return value == nullptr ? nullptr : reinterpret_cast<void*>(value->integer);
+  return value == nullptr ? nullptr : std::bit_cast<void*>(value->integer);
 }
 
 int set_transaction_pointer(sqlite3* db, const void* key, void* pointer, char* message,
