@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "ext/host/wal_readers.h"
+#include "tests/support/faults.h"
 
 namespace sqlitemem::ext {
 namespace {
@@ -276,6 +277,40 @@ TEST_CASE("Kill: the child of a fork leaves its parent's transactions alone",
   REQUIRE(::waitpid(child, &status, 0) == child);
   CHECK(status == 0);
   CHECK(owner.run("COMMIT") == SQLITE_OK);
+}
+
+TEST_CASE("Kill: whichever request for memory fails, no half of a transaction is stored",
+          "[transactions][kill][faults]") {
+  Faults::install();
+  const DatabaseFile file;
+  bool has_finished = false;
+  int kills = 0;
+  for (long n = 0; !has_finished; ++n) {
+    CAPTURE(n);
+    REQUIRE(n < 500);
+    const Owned owner(file), other(file);
+    REQUIRE(owner.run("DROP TABLE IF EXISTS u; DELETE FROM t") == SQLITE_OK);
+    // Its schema change makes what the kill has prepared be prepared again.
+    REQUIRE(owner.run("BEGIN; CREATE TABLE u(x); INSERT INTO t VALUES('first')") == SQLITE_OK);
+    Faults::left = n;
+    kill_orphaned_transactions(other.db(), 0, KillMode::kill);
+    has_finished = Faults::left >= 0;
+    Faults::left = -1;
+    const int rc = owner.run("INSERT INTO t VALUES('second')");
+    if (rc == SQLITE_OK) {  // Left alone.
+      REQUIRE(sqlite3_get_autocommit(owner.db()) == 0);
+      CHECK(owner.run("COMMIT") == SQLITE_OK);
+      CHECK(other.count("SELECT count(*) FROM t") == 2);
+      continue;
+    }
+    ++kills;
+    CHECK(rc == SQLITE_AUTH);
+    CHECK(owner.run("COMMIT") == SQLITE_AUTH);
+    owner.run("ROLLBACK");
+    CHECK(other.count("SELECT count(*) FROM t") == 0);
+    CHECK(owner.run("INSERT INTO t VALUES('new')") == SQLITE_OK);
+  }
+  CHECK(kills > 1);  // One at least without a request to spare.
 }
 
 TEST_CASE("Kill: threads may open, use and close while another kills",

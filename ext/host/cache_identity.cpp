@@ -4,6 +4,7 @@
 #include <sqlite3ext.h>
 
 #include "ext/host/page_cache_hook.h"
+#include "ext/host/schemas.h"
 SQLITE_EXTENSION_INIT3
 
 namespace sqlitemem::ext {
@@ -15,20 +16,13 @@ std::optional<std::string> file_of(sqlite3* db, const char* schema) {
   return file;
 }
 
-/// sqlite3_db_name() is there, so that schemas can be listed without running SQL.
-bool can_list_schemas() { return sqlite3_libversion_number() >= 3039000; }
-
 /// Which schemas the caches belong to that were asked one after another: all of them in order, or
 /// all but temp, which has no cache until it is used.
 std::vector<CacheIdentity> match(sqlite3* db, const std::vector<AskedCache>& asked) {
-  constexpr int temp = 1;
   std::vector<const char*> schemas;
-  for (int i = 0; can_list_schemas(); ++i) {
-    const char* name = sqlite3_db_name(db, i);
-    if (name == nullptr) break;
-    schemas.push_back(name);
-  }
-  if (asked.size() + 1 == schemas.size()) schemas.erase(schemas.begin() + temp);
+  for_each_schema(db, [&](int, const char* name) { schemas.push_back(name); });
+  if (schemas.size() > temp_schema && asked.size() + 1 == schemas.size())
+    schemas.erase(schemas.begin() + temp_schema);
   if (asked.size() != schemas.size()) schemas.clear();
   if (schemas.empty() && !asked.empty()) schemas.push_back("main");  // Always the first.
   std::vector<CacheIdentity> caches;

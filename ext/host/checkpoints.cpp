@@ -5,12 +5,11 @@
 #include <string>
 
 #include "ext/host/connections.h"
+#include "ext/host/schemas.h"
 SQLITE_EXTENSION_INIT3
 
 namespace sqlitemem::ext {
 namespace {
-
-constexpr int first_with_schema_names = 3'039'000;
 
 bool has_failed(sqlite3* db) {
   const int code = sqlite3_errcode(db);
@@ -34,11 +33,9 @@ struct Checkpoints {
 
   void visit(sqlite3* db) {
     if (has_failed(db)) return;
-    if (sqlite3_libversion_number() < first_with_schema_names) return checkpoint(db, "main");
-    constexpr int temp = 1;
-    for (int index = 0; const char* schema = sqlite3_db_name(db, index); ++index) {
-      if (index != temp) checkpoint(db, schema);
-    }
+    for_each_schema(db, [&](int index, const char* schema) {
+      if (index != temp_schema) checkpoint(db, schema);
+    });
   }
 
   CheckpointSummary summary;

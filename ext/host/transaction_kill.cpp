@@ -2,6 +2,7 @@
 #include "ext/host/transaction_kill.h"
 
 #include <fmt/format.h>
+#include <pthread.h>
 
 #include <array>
 #include <ctime>
@@ -26,11 +27,20 @@ struct Journal {
   std::uint64_t next_id SQLITEMEM_GUARDED_BY(lock) = 1;
 };
 
+void hold_for_fork() noexcept;
+void release_after_fork() noexcept;
+
 // Leaked on purpose, like the registry of connections.
 Journal& journal() {
-  static auto* const instance = new Journal;
+  static auto* const instance = [] {
+    ::pthread_atfork(hold_for_fork, release_after_fork, release_after_fork);
+    return new Journal;
+  }();
   return *instance;
 }
+
+void hold_for_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY { journal().lock.lock(); }
+void release_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY { journal().lock.unlock(); }
 
 constinit std::atomic<bool> was_any_killed{false};
 
@@ -77,13 +87,14 @@ std::string roll_back_and_poison(ConnectionEntry& entry) {
   const Statement rollback = prepare(db, "ROLLBACK");
   const bool can_run = begin != nullptr && rollback != nullptr;
   const bool has_begun = sqlite3_get_autocommit(db) == 0;
-  if (!can_run || !has_begun || sqlite3_step(rollback.get()) != SQLITE_DONE) {
-    std::string why = has_begun ? fmt::format("ROLLBACK failed: {}", sqlite3_errmsg(db))
-                                : "it is not one that ROLLBACK ends";
+  if (can_run && has_begun) sqlite3_step(rollback.get());
+  // Not its code decides: one that failed on the way may have ended the transaction all the same.
+  if (!has_begun || sqlite3_get_autocommit(db) == 0) {
     entry.slots.give_back_hook(db);
     entry.poison = Poison::none;
     entry.slots.give_back(db);
-    return why;
+    return has_begun ? fmt::format("ROLLBACK failed: {}", sqlite3_errmsg(db))
+                     : "it is not one that ROLLBACK ends";
   }
   was_any_killed.store(true, std::memory_order_relaxed);
   // A schema change that was rolled back makes it prepare again, for which there may be no memory.
@@ -140,14 +151,16 @@ bool decide(ConnectionEntry& entry, const OpenTransaction& transaction, KillMode
     return true;
   }
   const std::string problem = roll_back_and_poison(entry);
-  remember(transaction, mode, problem.empty(),
-           problem.empty() ? "rolled back, and the owner must say ROLLBACK" : problem);
-  if (!problem.empty()) return false;
+  if (!problem.empty()) {
+    remember(transaction, mode, false, problem);
+    return false;
+  }
+  forget_open_transaction(entry);
   sqlite3_log(SQLITE_WARNING,
               "sqlitemem: kill_orphaned_transactions() rolled back the transaction of connection "
               "%llu; it refuses everything but ROLLBACK until then",
               static_cast<unsigned long long>(transaction.connection_id));
-  forget_open_transaction(entry);
+  remember(transaction, mode, true, "rolled back, and the owner must say ROLLBACK");
   return true;
 }
 

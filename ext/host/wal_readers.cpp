@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <map>
 #include <utility>
+
+#include "ext/host/schemas.h"
 SQLITE_EXTENSION_INIT3
 
 namespace sqlitemem::ext {
@@ -41,13 +43,10 @@ struct Schema {
 
 std::vector<Schema> schemas_of(sqlite3* db) {
   std::vector<Schema> schemas;
-  const bool has_names = sqlite3_libversion_number() >= 3039000;
-  for (int i = 0; i == 0 || has_names; ++i) {
-    const char* name = has_names ? sqlite3_db_name(db, i) : "main";
-    if (name == nullptr) break;
+  for_each_schema(db, [&](int, const char* name) {
     const char* file = sqlite3_db_filename(db, name);
     if (file != nullptr && *file != '\0') schemas.push_back({0, name, file});
-  }
+  });
   return schemas;
 }
 

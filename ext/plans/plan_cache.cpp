@@ -1,10 +1,10 @@
 // Parking and taking plans.
 #include "ext/plans/plan_cache.h"
 
-#include <ctime>
 #include <new>
 #include <utility>
 
+#include "allocators/base/clock.h"
 #include "ext/plans/admission.h"
 #include "ext/plans/plan_registry.h"
 
@@ -12,13 +12,6 @@ namespace sqlitemem::ext::plans {
 namespace {
 
 constexpr int memory_used = 99;  // SQLITE_STMTSTATUS_MEMUSED
-
-std::uint64_t coarse_now_ns() noexcept {
-  std::timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 /// Not in the order of parking, but never twice in a process.
 std::uint64_t next_id() noexcept {
@@ -156,7 +149,7 @@ int PlanCache::drop(Plan& plan) noexcept {
 /// Requires: it is among parked_.
 void PlanCache::link(Plan& plan) noexcept {
   plan.state = PlanState::parked;
-  plan.parked_at_ns = coarse_now_ns();
+  plan.parked_at_ns = coarse_clock_ns();
   plan.newer = nullptr;
   plan.older = newest_;
   (newest_ != nullptr ? newest_->newer : oldest_) = &plan;

@@ -4,8 +4,8 @@
 #include <sqlite3ext.h>
 
 #include <algorithm>
-#include <ctime>
 
+#include "allocators/base/clock.h"
 #include "allocators/config.h"
 #include "ext/host/connections.h"
 #include "ext/plans/embedder.h"
@@ -15,13 +15,6 @@ SQLITE_EXTENSION_INIT3
 
 namespace sqlitemem::ext::plans {
 namespace {
-
-std::uint64_t coarse_now_ns() {
-  std::timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-         static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 std::uint64_t counter_of(sqlite3_stmt* statement, int counter) {
   return static_cast<std::uint64_t>(std::max(0, sqlite3_stmt_status(statement, counter, 0)));
@@ -49,7 +42,7 @@ stats::PlanCacheStatsRow read_statement(sqlite3_stmt* statement, const PlanCache
   row.owner = "app";
   if (plan->state != PlanState::parked) return row;
   row.owner = "cache";
-  const std::uint64_t now_ns = coarse_now_ns();
+  const std::uint64_t now_ns = coarse_clock_ns();
   row.idle_seconds = static_cast<double>(now_ns - std::min(now_ns, plan->parked_at_ns)) / 1e9;
   return row;
 }

@@ -55,6 +55,8 @@ StepCounts release_page_caches(sqlite3* caller) {
   return {summary.connections_released, summary.connections_busy, std::nullopt};
 }
 
+StepCounts drop_plans() { return {plans::clear_cached(100), std::nullopt, std::nullopt}; }
+
 /// What connections without a transaction keep for their next one.
 StepCounts trim_transaction_arenas() {
   process_arenas().trim(coarse_clock_ns(), 0, true);
@@ -136,12 +138,6 @@ void Collection::write_down() noexcept {
   } catch (...) {  // No memory for a row: what was done is done all the same.
   }
 }
-
-namespace {
-
-StepCounts drop_plans() { return {plans::clear_cached(100), std::nullopt, std::nullopt}; }
-
-}  // namespace
 
 Bytes collect_garbage(sqlite3* caller, std::int64_t level) {
   Collection collection(caller, fmt::format("force_garbage_collection({})", level));
