@@ -107,6 +107,11 @@ const PlanReading& Reading::plans() {
   return *plans_;
 }
 
+const PressureReading* Reading::pressure() {
+  if (!is_pressure_read_) pressure_ = sources_.pressure(), is_pressure_read_ = true;
+  return pressure_ ? &*pressure_ : nullptr;
+}
+
 const ResidentReading& Reading::resident() {
   if (!resident_) {
     ResidentReading reading;

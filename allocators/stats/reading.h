@@ -7,6 +7,7 @@
 
 #include "allocators/arena/arena_figures.h"
 #include "allocators/pool/buffer_pool.h"
+#include "allocators/pressure/pressure_reading.h"
 #include "allocators/stats/connection_rows.h"
 #include "allocators/stats/heap_figures.h"
 #include "allocators/stats/library_figures.h"
@@ -85,6 +86,7 @@ class Reading {
   const LibraryFigures& sqlite_figures();
   const ResidentReading& resident();
   const PlanReading& plans();
+  const PressureReading* pressure();  ///< nullptr: nobody watches.
 
  private:
   Sources& sources_;
@@ -100,6 +102,8 @@ class Reading {
   std::optional<LibraryFigures> library_;
   std::optional<ResidentReading> resident_;
   std::optional<PlanReading> plans_;
+  bool is_pressure_read_ = false;
+  std::optional<PressureReading> pressure_;
 };
 
 }  // namespace sqlitemem::stats

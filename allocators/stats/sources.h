@@ -7,6 +7,7 @@
 
 #include "allocators/arena/arena_directory.h"
 #include "allocators/manager/memory_manager.h"
+#include "allocators/pressure/pressure_reading.h"
 #include "allocators/stats/connection_rows.h"
 #include "allocators/stats/library_figures.h"
 #include "allocators/stats/plan_rows.h"
@@ -48,6 +49,8 @@ class Sources {
   virtual std::vector<TransactionKillsRow> transaction_kills() { return {}; }
   virtual std::vector<WalStatsRow> wal_databases() { return {}; }
   virtual LibraryFigures sqlite_figures() = 0;
+  /// nullopt: nobody watches.
+  virtual std::optional<PressureReading> pressure() { return std::nullopt; }
   virtual PlanReading plans() { return {}; }
   /// Prefix of /proc and /sys: "" outside tests.
   virtual std::string file_root() = 0;
