@@ -3,37 +3,15 @@
 
 #include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 
 #include "tests/support/catch.h"
+#include "tests/support/fake_root.h"
 
 using namespace sqlitemem::stats;
+using sqlitemem::tests::FakeRoot;
 
 namespace {
-
-/// A directory that stands for "/", gone at the end of the test.
-class FakeRoot {
- public:
-  FakeRoot() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "sqlitemem_XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-  }
-  ~FakeRoot() { std::filesystem::remove_all(path_); }
-  FakeRoot(const FakeRoot&) = delete;
-  FakeRoot& operator=(const FakeRoot&) = delete;
-
-  void write(const std::string& file, const std::string& text) const {
-    const std::filesystem::path whole = path_ + file;
-    std::filesystem::create_directories(whole.parent_path());
-    std::ofstream(whole) << text;
-  }
-  [[nodiscard]] const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 constexpr const char* status =
     "Name:\tshell\nVmPeak:\t  900 kB\nVmSize:\t  800 kB\nVmHWM:\t  300 kB\nVmRSS:\t  190 kB\n"

@@ -9,7 +9,7 @@
 #include "allocators/config.h"
 #include "allocators/manager/process_arenas.h"
 #include "allocators/manager/process_heap.h"
-#include "allocators/stats/process_memory.h"
+#include "allocators/pressure/cgroup.h"
 
 namespace sqlitemem {
 
@@ -94,7 +94,7 @@ std::uint64_t release_memory(std::size_t bytes) noexcept {
 /// The limit of the control group that the process is in; nullopt: none, or not readable.
 std::optional<std::uint64_t> group_limit() noexcept {
   try {
-    return stats::read_cgroup_memory({}).limit_bytes;
+    return least_group_limit({});
   } catch (...) {  // No memory for the files' names.
     return std::nullopt;
   }
