@@ -37,8 +37,8 @@ struct ControlGroups {
 ControlGroups find_control_groups(const std::string& root);
 
 /// What is set; "max" and version 1's huge number are no limit. A file that cannot be read or
-/// understood is no limit either, and gets a sentence in `note`. Version 1's memory.stat says by how
-/// much groups limit that cannot be seen; that counts as a limit of the topmost one.
+/// understood is no limit either, and gets a sentence in `note`. By how much groups limit that
+/// cannot be seen is said by version 1's memory.stat; it counts as a limit of the topmost one.
 std::vector<GroupLimit> limits_of(const std::string& root, const ControlGroup& group,
                                   std::string& note);
 
@@ -47,7 +47,7 @@ struct GroupUsage {
   std::optional<std::uint64_t> with_swap_bytes;  ///< Version 1 with swap accounting.
   /// Pages of files that nobody used lately: the kernel takes them back before it runs out.
   std::uint64_t inactive_file_bytes = 0;
-  /// Pages of files that are in use: the kernel takes them back, too, but somebody reads them again.
+  /// Pages of files in use: the kernel takes them back, too, but somebody will read them again.
   std::uint64_t active_file_bytes = 0;
 
   /// All but inactive file pages: what is compared with limits.
