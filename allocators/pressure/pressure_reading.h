@@ -68,6 +68,8 @@ struct HorizonForecast {
   /// nullopt before there are enough of them.
   std::optional<double> confidence;
   bool is_confident = false;  ///< The interval is at most 5 points to either side.
+  /// By `predicted`: recommended_action_at().
+  RecommendedAction recommended_action = RecommendedAction::monitor;
 };
 
 /// What a forecaster says at one moment. Ratios are shares of the limit.
@@ -80,7 +82,8 @@ struct ForecastReading {
   Trend trend = Trend::stable;
   std::optional<double> seconds_to_critical;  ///< Until 0.90; nullopt: not in sight.
   bool is_warning = false;
-  bool is_stale = false;  ///< The last sample is older than three seconds.
+  bool is_advisory = false;  ///< As is_warning, earlier and more often in vain: not to act on.
+  bool is_stale = false;     ///< The last sample is older than three seconds.
   std::size_t samples = 0;
 };
 
