@@ -32,8 +32,8 @@ struct Unit {
   std::string_view name;
   std::int64_t factor;
 };
-// The first name of each factor is the one that format_option() writes; the largest factor comes
-// first.
+// The first name of each factor is the one that format_option() writes; of these the largest factor
+// comes first. The other names are read only.
 constexpr auto byte_units = std::to_array<Unit>({
     {"TB", std::int64_t{1} << 40},
     {"GB", std::int64_t{1} << 30},
@@ -49,12 +49,31 @@ constexpr auto byte_units = std::to_array<Unit>({
     {"k", std::int64_t{1} << 10},
     {"B", 1},
 });
-constexpr auto time_units =
-    std::to_array<Unit>({{"h", 3600 * 1000}, {"min", 60 * 1000}, {"s", 1000}, {"ms", 1}});
+// Days are read only: 24h is as clear, and 36h clearer.
+constexpr auto time_units = std::to_array<Unit>({
+    {"h", 3600 * 1000},
+    {"min", 60 * 1000},
+    {"s", 1000},
+    {"ms", 1},
+    {"d", 24 * 3600 * 1000},
+    {"day", 24 * 3600 * 1000},
+    {"days", 24 * 3600 * 1000},
+    {"hour", 3600 * 1000},
+    {"hours", 3600 * 1000},
+    {"minute", 60 * 1000},
+    {"minutes", 60 * 1000},
+    {"sec", 1000},
+    {"second", 1000},
+    {"seconds", 1000},
+    {"millisecond", 1},
+    {"milliseconds", 1},
+});
+constexpr auto percent_units = std::to_array<Unit>({{"%", 1}, {"percent", 1}});
 
 constexpr std::span<const Unit> units_of(OptionType type) {
   if (type == OptionType::bytes) return byte_units;
   if (type == OptionType::milliseconds) return time_units;
+  if (type == OptionType::percent) return percent_units;
   return {};
 }
 
@@ -83,7 +102,10 @@ bool equal_ignoring_case(std::string_view left, std::string_view right) {
   return std::ranges::equal(left, right, {}, lower, lower);
 }
 bool is_digit(char letter) { return letter >= '0' && letter <= '9'; }
-bool is_space(char letter) { return letter == ' ' || letter == '\t' || letter == '\n'; }
+/// The carriage return comes with files from elsewhere.
+bool is_space(char letter) {
+  return letter == ' ' || letter == '\t' || letter == '\n' || letter == '\r';
+}
 
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
@@ -96,8 +118,8 @@ __extension__ using Wide = unsigned __int128;
 
 enum class ParseResult { ok, unreadable, too_large };
 
-/// "-12", "64MB", "1.5 GB", "2s". A fraction needs a unit above the base unit; what is below it is
-/// cut off.
+/// "-12", "64MB", "1.5 GB", "2s". A fraction of the base unit must be zero, as in "64.0", which is
+/// how SQL writes a REAL; one of a larger unit is cut off below the base unit.
 ParseResult parse_number(std::string_view text, std::span<const Unit> units, std::int64_t& value) {
   constexpr auto limit = static_cast<Wide>(std::numeric_limits<std::int64_t>::max());
   const bool negative = text.starts_with('-');
@@ -124,7 +146,7 @@ ParseResult parse_number(std::string_view text, std::span<const Unit> units, std
     if (unit == units.end()) return ParseResult::unreadable;
     factor = unit->factor;
   }
-  if (after_point && factor == 1) return ParseResult::unreadable;
+  if (factor == 1 && digits % scale != 0) return ParseResult::unreadable;
   if (digits / scale > limit / static_cast<Wide>(factor)) return ParseResult::too_large;
   const auto whole = digits / scale * static_cast<Wide>(factor);
   const auto fraction = digits % scale * static_cast<Wide>(factor) / scale;
@@ -159,6 +181,8 @@ std::string expectation(const OptionSpec& spec) {
       return "bytes or a size such as 512kB, 64MB, 1GB";
     case OptionType::milliseconds:
       return "milliseconds or a time such as 500ms, 2s, 1min";
+    case OptionType::percent:
+      return "a whole percentage such as 70% or 70";
     case OptionType::enumeration:
       break;
   }
@@ -324,6 +348,7 @@ std::string format_option(const OptionSpec& spec, std::int64_t value) {
     const auto index = static_cast<std::size_t>(value);
     return std::string(index < spec.choices.size() ? spec.choices[index] : "?");
   }
+  if (spec.type == OptionType::percent) return fmt::format("{}%", value);  // Also 0.
   for (const Unit& unit : units_of(spec.type)) {
     if (value != 0 && value % unit.factor == 0)
       return fmt::format("{}{}", value / unit.factor, unit.name);

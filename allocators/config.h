@@ -18,7 +18,8 @@ namespace sqlitemem {
 enum class OptionType : std::uint8_t {
   integer,       ///< A plain count.
   bytes,         ///< "64MB", "512kB", "1GB" or bytes; shown with the largest exact unit.
-  milliseconds,  ///< "2s", "500ms", "1min" or milliseconds.
+  milliseconds,  ///< "2s", "500ms", "1min", "2 minutes" or milliseconds.
+  percent,       ///< "70%" or 70: whole percents; shown as "70%".
   enumeration,   ///< One of `choices`; stored as its index.
 };
 
@@ -163,9 +164,9 @@ inline constexpr auto options = std::to_array<OptionSpec>({
     {"allocation_strategy", &Config::allocation_strategy, OptionType::enumeration,
      OptionContext::runtime, "Large objects", 0, 2, config_detail::fits,
      "Which free region a large object is taken from."},
-    {"large_object_retain", &Config::large_object_retain, OptionType::integer,
+    {"large_object_retain", &Config::large_object_retain, OptionType::percent,
      OptionContext::runtime, "Large objects", 0, 400, {},
-     "Freed large-object memory kept resident for re-use, in percent of what is usually live. More "
+     "Freed large-object memory kept resident for re-use, as a share of what is usually live. More "
      "is faster, and holds more."},
     {"huge_pages", &Config::huge_pages, OptionType::enumeration, OptionContext::runtime,
      "Large objects", 0, 1, config_detail::off_on,

@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "allocators/base/words.h"
 #include "tests/support/catch.h"
 
 using namespace sqlitemem;
@@ -45,6 +46,9 @@ TEST_CASE("config: sizes are read in every usual spelling", "[config]") {
                                                      {"2TB", std::int64_t{2} << 40},
                                                      {"512B", 512},
                                                      {"0", 0},
+                                                     {"0.5kB", 512},
+                                                     {"67108864.0", 67108864},
+                                                     {"64\tMB\r\n", 67108864},
                                                      {"+5kB", 5120}}) {
     CAPTURE(example.text);
     CHECK(set("memory_limit", example.text) == SetResult::ok);
@@ -54,8 +58,9 @@ TEST_CASE("config: sizes are read in every usual spelling", "[config]") {
 
 TEST_CASE("config: what is not a size is refused in words and changes nothing", "[config]") {
   REQUIRE(set("memory_limit", "64MB") == SetResult::ok);
-  for (const char* text :
-       {"", " ", "MB", "64XB", "64 M B", "0x10", "1.5", "1e6", "12..5kB", "--1", "ten", "5s"}) {
+  for (const char* text : {"",        " ",     "MB",      "64XB", "64 M B", "0x10", "1.5", "1e6",
+                           "1.0e+20", "1E3MB", "12..5kB", "--1",  "+-1",    "-",    ".",   "1_000",
+                           "1,000",   "ten",   "NULL",    "nan",  "inf",    "64%",  "5s"}) {
     CAPTURE(text);
     const SetOutcome outcome = set_option("memory_limit", text, OptionSource::api);
     CHECK(outcome.result == SetResult::bad_value);
@@ -74,12 +79,104 @@ TEST_CASE("config: times are read with their units", "[config]") {
   CHECK(set("purge_delay", "0") == SetResult::ok);
   CHECK(setting("purge_delay") == "0");
   CHECK(set("purge_delay", "5kB") == SetResult::bad_value);
+  struct Example {
+    const char* text;
+    const char* shown;
+  };
+  for (const Example& example : std::vector<Example>{{"2 minutes", "2min"},
+                                                     {"1 Minute", "1min"},
+                                                     {"1.5 s", "1500ms"},
+                                                     {"90 seconds", "90s"},
+                                                     {"0.5 hour", "30min"},
+                                                     {"250 milliseconds", "250ms"},
+                                                     {"2 days", "48h"},
+                                                     {"7d", "168h"}}) {
+    CAPTURE(example.text);
+    CHECK(set("orphan_idle_time", example.text) == SetResult::ok);
+    CHECK(setting("orphan_idle_time") == example.shown);
+  }
+  // Neither is a minute to everybody.
+  CHECK(set("orphan_idle_time", "2m") == SetResult::bad_value);
+  CHECK(set("orphan_idle_time", "2 months") == SetResult::bad_value);
+}
+
+TEST_CASE("config: shares are read and shown in percent", "[config]") {
+  const OptionSpec& spec = spec_of("large_object_retain");
+  REQUIRE(spec.type == OptionType::percent);
+  CHECK(option_state(spec).boot_val == "17%");
+  struct Example {
+    const char* text;
+    std::int64_t percent;
+  };
+  for (const Example& example : std::vector<Example>{{"70%", 70},
+                                                     {"70", 70},  // As when it was a count.
+                                                     {" 70 % ", 70},
+                                                     {"70 percent", 70},
+                                                     {"70.0", 70},
+                                                     {"+5%", 5},
+                                                     {"007%", 7},
+                                                     {"0", 0},
+                                                     {"-0%", 0},
+                                                     {"400%", 400}}) {
+    CAPTURE(example.text);
+    CHECK(set(spec.name, example.text) == SetResult::ok);
+    CHECK(option(&Config::large_object_retain) == example.percent);
+    CHECK(setting(spec.name) == std::to_string(example.percent) + "%");
+  }
+}
+
+TEST_CASE("config: what is not a share is refused in words and changes nothing", "[config]") {
+  REQUIRE(set("large_object_retain", "30%") == SetResult::ok);
+  for (const char* text : {"", "%", "0.7", "70.5%", "1e2", "7 0%", "70%%", "%70", "70MB", "70s",
+                           "all", "70 per cent"}) {
+    CAPTURE(text);
+    const SetOutcome outcome = set_option("large_object_retain", text, OptionSource::api);
+    CHECK(outcome.result == SetResult::bad_value);
+    CHECK_THAT(outcome.message, Catch::EndsWith(" is not a value for large_object_retain: expected "
+                                                "a whole percentage such as 70% or 70"));
+  }
+  for (const char* text : {"401%", "-1%", "-1", "99999999999999999999999999999999%"}) {
+    CAPTURE(text);
+    const SetOutcome outcome = set_option("large_object_retain", text, OptionSource::api);
+    CHECK(outcome.result == SetResult::out_of_range);
+    CHECK(outcome.message ==
+          quoted(text) + " is outside the range of large_object_retain: 0% to 400%");
+  }
+  CHECK(setting("large_object_retain") == "30%");
+}
+
+TEST_CASE("config: the environment sets shares and times as SQL does", "[config]") {
+  ::setenv("SQLITEMEM_LARGE_OBJECT_RETAIN", "25%", 1);
+  ::setenv("SQLITEMEM_PURGE_DELAY", "2 minutes", 1);
+  ::setenv("SQLITEMEM_MEMORY_LIMIT", "1.5 GB", 1);
+  ::setenv("SQLITEMEM_ORPHAN_IDLE_TIME", "", 1);
+  ::setenv("SQLITEMEM_LEARNED_CLASSES", "-1", 1);
+  ::setenv("SQLITEMEM_PLAN_CACHE_MAX_BYTES", "1e9", 1);
+  std::string problems;
+  read_environment(&problems);
+  CHECK(setting("large_object_retain") == "25%");
+  CHECK(setting("purge_delay") == "2min");
+  CHECK(setting("memory_limit") == "1536MB");
+  CHECK(problems ==
+        "SQLITEMEM_LEARNED_CLASSES: '-1' is outside the range of learned_classes: 0 to 8\n"
+        "SQLITEMEM_PLAN_CACHE_MAX_BYTES: '1e9' is not a value for plan_cache_max_bytes: expected "
+        "bytes or a size such as 512kB, 64MB, 1GB\n"
+        "SQLITEMEM_ORPHAN_IDLE_TIME: '' is not a value for orphan_idle_time: expected milliseconds "
+        "or a time such as 500ms, 2s, 1min\n");
+  for (const char* name : {"learned_classes", "plan_cache_max_bytes", "orphan_idle_time"}) {
+    CAPTURE(name);
+    CHECK(option_state(spec_of(name)).source == OptionSource::boot);
+  }
 }
 
 TEST_CASE("config: counts take no unit", "[config]") {
   CHECK(set("lock_entry_magazine", "64") == SetResult::ok);
   CHECK(option(&Config::lock_entry_magazine) == 64);
-  CHECK(set("lock_entry_magazine", "64MB") == SetResult::bad_value);
+  CHECK(set("lock_entry_magazine", "64.0") == SetResult::ok);  // A REAL of SQL.
+  for (const char* text : {"64MB", "64%", "64.5", "6e1", "64 magazines"}) {
+    CAPTURE(text);
+    CHECK(set("lock_entry_magazine", text) == SetResult::bad_value);
+  }
 }
 
 TEST_CASE("config: values outside the range are refused with the range", "[config]") {

@@ -64,7 +64,7 @@ TEST_CASE("sql: an interrupted UPDATE leaves the options as they were", "[sql][c
     steps_left = -1;
     // SQLite may stop a statement that has just committed: then all of it is done, never half.
     if (surface.value(all_settings) == before) continue;
-    REQUIRE(surface.value("SELECT count(*) FROM memory_config WHERE setting = '6' "
+    REQUIRE(surface.value("SELECT count(*) FROM memory_config WHERE setting IN ('6', '6%') "
                           "AND source = 'sql'") == "2");
     REQUIRE(surface.error("UPDATE memory_config SET setting = boot_val WHERE source = 'sql'") ==
             "");
@@ -95,6 +95,78 @@ TEST_CASE("sql: a refused memory_limit claimed to be set by SQL", "[sql][config]
   Surface surface;
   CHECK(surface.error("UPDATE memory_config SET setting = '1' WHERE name = 'memory_limit'") != "");
   CHECK(surface.value("SELECT source FROM memory_config WHERE name = 'memory_limit'") == "default");
+}
+
+TEST_CASE("sql: settings of every SQL type are read, or refused in words", "[sql][config]") {
+  Surface surface;
+  const auto update = [&](const std::string& value, const std::string& name) {
+    return surface.error("UPDATE memory_config SET setting = " + value + " WHERE name = '" + name +
+                         "'");
+  };
+  const auto setting = [&](const std::string& name) {
+    return surface.value("SELECT setting FROM memory_config WHERE name = '" + name + "'");
+  };
+  CHECK(update("25", "large_object_retain") == "");
+  CHECK(setting("large_object_retain") == "25%");
+  CHECK(update("0.5 * 60", "large_object_retain") == "");  // A REAL, and a whole one.
+  CHECK(setting("large_object_retain") == "30%");
+  CHECK(update("'2 minutes'", "purge_delay") == "");
+  CHECK(setting("purge_delay") == "2min");
+  CHECK(update("' 1.5GB '", "memory_limit") == "");
+  CHECK(setting("memory_limit") == "1536MB");
+  CHECK(update("x'3634204D42'", "memory_limit") == "");  // A BLOB is the text that it holds.
+  CHECK(setting("memory_limit") == "64MB");
+
+  struct Refused {
+    const char *value, *name, *words;
+  };
+  for (const Refused& refused : {
+           Refused{"NULL", "large_object_retain", "setting must not be NULL; the column boot_val"},
+           Refused{"''", "purge_delay", "'' is not a value for purge_delay: expected milliseconds"},
+           Refused{"'  '", "memory_limit", "'  ' is not a value for memory_limit: expected bytes"},
+           Refused{"0.7", "large_object_retain", "expected a whole percentage such as 70% or 70"},
+           Refused{"1e300", "memory_limit", "'1.0e+300' is not a value for memory_limit"},
+           Refused{"9e999", "memory_limit", "'Inf' is not a value for memory_limit"},
+           Refused{"-5", "purge_delay", "'-5' is outside the range of purge_delay: 0 to 1h"},
+           Refused{"'500%'", "large_object_retain", "'500%' is outside the range of large_object_"},
+           Refused{"9223372036854775807", "memory_limit", "outside the range of memory_limit: 0"},
+       }) {
+    CAPTURE(refused.value, refused.name);
+    const std::string before = surface.value(all_settings);
+    CHECK_THAT(update(refused.value, refused.name), Catch::Contains(refused.words));
+    CHECK(surface.rc() == SQLITE_CONSTRAINT);
+    CHECK(surface.value(all_settings) == before);
+  }
+}
+
+TEST_CASE("sql: rows of memory_config come and go for nobody", "[sql][config]") {
+  Surface surface;
+  const std::string before = surface.value(all_settings);
+  for (const char* statement :
+       {"INSERT INTO memory_config(name, setting) VALUES('mine', '1')",
+        "INSERT OR REPLACE INTO memory_config(name, setting) VALUES('memory_limit', '1GB')",
+        "INSERT INTO memory_config SELECT * FROM memory_config",
+        "REPLACE INTO memory_config(name) VALUES('memory_limit')"}) {
+    CAPTURE(statement);
+    CHECK_THAT(surface.error(statement), Catch::EndsWith("rows cannot be inserted"));
+  }
+  for (const char* statement :
+       {"DELETE FROM memory_config", "DELETE FROM memory_config WHERE name = 'memory_limit'"}) {
+    CAPTURE(statement);
+    CHECK_THAT(surface.error(statement), Catch::EndsWith("rows cannot be deleted"));
+  }
+  CHECK_THAT(surface.error("UPDATE memory_config SET name = 'mine' WHERE name = 'memory_limit'"),
+             Catch::Contains("only the column setting can be changed, not name"));
+  CHECK_THAT(surface.error("UPDATE memory_config SET unit = '%', setting = '1' WHERE unit = '%'"),
+             Catch::Contains("only the column setting can be changed, not unit"));
+  CHECK(surface.value(all_settings) == before);
+}
+
+TEST_CASE("sql: units tell how a plain number is read", "[sql][config]") {
+  Surface surface;
+  CHECK(surface.value("SELECT group_concat(DISTINCT vartype || ' ' || ifnull(unit, 'none')) FROM "
+                      "(SELECT vartype, unit FROM memory_config ORDER BY vartype)") ==
+        "bytes B,enum none,integer none,milliseconds ms,percent %");
 }
 
 TEST_CASE("sql: mistakes in the environment were not to be seen in SQL", "[sql][config]") {

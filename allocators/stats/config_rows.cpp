@@ -14,6 +14,8 @@ std::string_view type_word(OptionType type) {
       return "bytes";
     case OptionType::milliseconds:
       return "milliseconds";
+    case OptionType::percent:
+      return "percent";
     case OptionType::enumeration:
       break;
   }
@@ -45,6 +47,7 @@ std::vector<MemoryConfigRow> MemoryConfigRow::snapshot(Sources&, Arguments) {
     row.setting = std::move(state.setting);
     if (spec.type == OptionType::bytes) row.unit = "B";
     if (spec.type == OptionType::milliseconds) row.unit = "ms";
+    if (spec.type == OptionType::percent) row.unit = "%";
     row.category = spec.category;
     row.short_desc = spec.short_desc;
     row.context = spec.context == OptionContext::startup ? "startup" : "runtime";
