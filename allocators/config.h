@@ -72,6 +72,14 @@ struct Config {
   OptionValue plan_cache_max_bytes{16 * static_cast<std::int64_t>(mib)};
   OptionValue plan_cache_max_plan_bytes{256 * static_cast<std::int64_t>(kib)};
   OptionValue orphan_idle_time{60 * 1000};
+  OptionValue response_mode{1};
+  OptionValue pressure_levels{1};
+  OptionValue emergency_reserve{3};
+  OptionValue long_query_seconds{30};
+  OptionValue sample_interval{1000};
+  OptionValue monitor{0};
+  OptionValue history_size{60};
+  OptionValue forecaster{0};
 };
 
 /// One row of memory_config: everything about an option but its present value.
@@ -99,6 +107,14 @@ inline constexpr auto policies = std::to_array<std::string_view>({"s3fifo", "lru
 /// After auto in the order of ArenaProfile (allocators/arena/arena_profile.h), which checks it.
 inline constexpr auto arenas =
     std::to_array<std::string_view>({"auto", "tiny", "small", "medium", "large", "huge"});
+/// In the orders of ResponseMode, LevelPreset and ForecasterKind (allocators/pressure), which check
+/// them.
+inline constexpr auto responses = std::to_array<std::string_view>({"off", "reclaim", "full"});
+inline constexpr auto levels =
+    std::to_array<std::string_view>({"development", "production", "mission_critical"});
+inline constexpr auto forecasters =
+    std::to_array<std::string_view>({"gated_trend", "ols", "persistence"});
+inline constexpr auto monitors = std::to_array<std::string_view>({"off", "thread"});
 inline constexpr std::int64_t eib = std::int64_t{1} << 60;
 }  // namespace config_detail
 
@@ -216,6 +232,38 @@ inline constexpr auto options = std::to_array<OptionSpec>({
      OptionContext::runtime, "Transactions", 0, 7 * 24 * 3600 * 1000, {},
      "How long an open transaction may stand still before orphaned_transactions() lists it, and "
      "kill_orphaned_transactions() rolls it back, when they are called without arguments."},
+    {"response_mode", &Config::response_mode, OptionType::enumeration, OptionContext::runtime,
+     "Memory pressure", 0, 2, config_detail::responses,
+     "What is done as memory runs short. off: nothing, it is only reported. reclaim: what loses "
+     "nothing (clean pages, kept plans, free memory). full: also requests are refused before the "
+     "limit is reached, new connections are refused and long statements interrupted."},
+    {"pressure_levels", &Config::pressure_levels, OptionType::enumeration, OptionContext::runtime,
+     "Memory pressure", 0, 2, config_detail::levels,
+     "From what usage on memory_pressure reports warning, high, critical and emergency. "
+     "development: 80, 90, 95 and 98 %. production: 70, 80, 90 and 95 %. mission_critical: 60, 70, "
+     "80 and 90 %."},
+    {"emergency_reserve", &Config::emergency_reserve, OptionType::percent, OptionContext::runtime,
+     "Memory pressure", 0, 20, {},
+     "The part of memory_limit that new pages of in-memory and temporary databases leave alone, so "
+     "that a DELETE, DROP or ROLLBACK still finds memory when they are full."},
+    {"long_query_seconds", &Config::long_query_seconds, OptionType::integer,
+     OptionContext::runtime, "Memory pressure", 1, 24 * 3600, {},
+     "In response_mode full, statements that have been running longer than this are interrupted in "
+     "an emergency, those of connections with a low priority first."},
+    {"sample_interval", &Config::sample_interval, OptionType::milliseconds, OptionContext::runtime,
+     "Memory pressure", 100, 3600 * 1000, {},
+     "How often usage and limits are read."},
+    {"monitor", &Config::monitor, OptionType::enumeration, OptionContext::runtime,
+     "Memory pressure", 0, 1, config_detail::monitors,
+     "off: usage is read by the program's own threads, when they need memory anyway. thread: a "
+     "thread of ours reads it, so that samples do not depend on activity."},
+    {"history_size", &Config::history_size, OptionType::integer, OptionContext::runtime,
+     "Memory pressure", 10, 3600, {},
+     "Samples kept for memory_history."},
+    {"forecaster", &Config::forecaster, OptionType::enumeration, OptionContext::runtime,
+     "Memory pressure", 0, 2, config_detail::forecasters,
+     "How usage is forecast. gated_trend: a trend that must be significant, without jumps. ols: a "
+     "straight line through the last 60 seconds. persistence: no change."},
 });
 // clang-format on
 

@@ -206,7 +206,7 @@ int sqlitemem_register(sqlite3* db) {
 namespace {
 
 /// The core that serves the linked SQLite: found once, because a core stays.
-const ext::CoreInterface& core_for_plans() {
+const ext::CoreInterface& core_of_process() {
   static const ext::CoreInterface& core = []() -> const ext::CoreInterface& {
     const ext::CoreInterface* other = other_core();
     return other != nullptr ? *other : ext::own_core();
@@ -221,7 +221,7 @@ const void* linked_code() { return reinterpret_cast<const void*>(&sqlite3_libver
 int sqlitemem_prepare_cached(sqlite3* db, const char* sql, int bytes, sqlite3_stmt** statement,
                              const char** tail) {
   try {
-    return core_for_plans().prepare_cached(linked_code(), db, sql, bytes, statement, tail);
+    return core_of_process().prepare_cached(linked_code(), db, sql, bytes, statement, tail);
   } catch (...) {
     return SQLITE_NOMEM;
   }
@@ -229,7 +229,7 @@ int sqlitemem_prepare_cached(sqlite3* db, const char* sql, int bytes, sqlite3_st
 
 int sqlitemem_release(sqlite3_stmt* statement) {
   try {
-    return core_for_plans().release(linked_code(), statement);
+    return core_of_process().release(linked_code(), statement);
   } catch (...) {
     return SQLITE_NOMEM;
   }
@@ -237,7 +237,7 @@ int sqlitemem_release(sqlite3_stmt* statement) {
 
 int sqlitemem_drop_cached(sqlite3* db) {
   try {
-    return core_for_plans().drop_cached(linked_code(), db);
+    return core_of_process().drop_cached(linked_code(), db);
   } catch (...) {
     return 0;
   }
@@ -268,5 +268,12 @@ int sqlitemem_txn_set_pointer(sqlite3* db, const void* key, void* pointer) {
   note_outcome(rc != SQLITE_OK, message);
   return rc;
 }
+
+int sqlitemem_on_pressure(void (*callback)(void*, int, double, sqlite3_uint64), void* context) {
+  core_of_process().on_pressure(callback, context);
+  return SQLITE_OK;
+}
+
+void sqlitemem_relieve(void) { core_of_process().relieve(); }
 
 const char* sqlitemem_libversion(void) { return SQLITEMEM_VERSION; }

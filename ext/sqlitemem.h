@@ -103,6 +103,30 @@ SQLITEMEM_API int sqlitemem_txn_set_pointer(sqlite3* db, const void* key, void* 
 */
 SQLITEMEM_API int sqlitemem_txn_expect(sqlite3* db, sqlite3_uint64 bytes);
 
+/*
+** Tells the program of memory pressure: `callback` is called whenever the response goes from one
+** stage to another (0 none, 1 gentle, 2 aggressive, 3 emergency, 4 refusal), and when a request for
+** memory is refused, which then were `refused_bytes` (otherwise 0). `usage_ratio` is the share of
+** the limit that is used. One callback for the process; NULL ends it, and it may still be called
+** for a moment by another thread.
+**
+** It is called by whatever thread finds out, which as a rule is inside an allocation of SQLite: it
+** must not call SQLite, must not wait for a thread that does, and should be short (set a flag, drop
+** a cache of your own). SQLITE_OK, always.
+*/
+SQLITEMEM_API int sqlitemem_on_pressure(void (*callback)(void* context, int stage,
+                                                         double usage_ratio,
+                                                         sqlite3_uint64 refused_bytes),
+                                        void* context);
+
+/*
+** Does what a response to memory pressure has left for a moment in which no SQLite is running: kept
+** plans, caches of resting connections, passive checkpoints. A few nanoseconds when there is
+** nothing. Programs under the preload library, or with option monitor=thread, need not call it.
+** Call it outside of SQLite's callbacks, in an event loop say.
+*/
+SQLITEMEM_API void sqlitemem_relieve(void);
+
 /* "0.1.0" */
 SQLITEMEM_API const char* sqlitemem_libversion(void);
 

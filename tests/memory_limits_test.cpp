@@ -114,7 +114,7 @@ TEST_CASE("LimitReader: RLIMIT_AS and RLIMIT_DATA are compared with VmSize and V
   write_system(root, "max\n");
   chosen_limits = {.address_space_bytes = 3000 * kib, .data_bytes = 1000 * kib};
   LimitReader reader(root.path(), chosen_resource_limits);
-  const LimitReadings readings = reader.read({.uncommitted_bytes = 1500 * kib}, 1);
+  const LimitReadings readings = reader.read({.idle_reserved_bytes = 1500 * kib}, 1);
   REQUIRE(readings.tightest() != nullptr);
   // Of 3000 KiB, 2000 are mapped, but 1500 of these are only reserved by us.
   CHECK(readings.tightest()->name == "RLIMIT_DATA");

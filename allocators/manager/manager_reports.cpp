@@ -59,7 +59,7 @@ bool MemoryManager::fits_live_limit(std::size_t bytes, std::size_t& max_batch) n
 }
 
 bool MemoryManager::fits_limits(std::uint64_t bytes) noexcept {
-  if (budget_.held_bytes() + bytes > budget_.limit()) return false;
+  if (budget_.held_bytes() + bytes > budget_.in_force()) return false;
   const std::uint64_t limit = live_limit_.load(std::memory_order_relaxed);
   return limit == 0 || other_live_bytes() + live_bytes() + bytes <= limit;
 }

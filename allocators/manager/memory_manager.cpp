@@ -160,7 +160,7 @@ void* MemoryManager::allocate_slow(ThreadCache*& cache, std::size_t bytes) noexc
     if (block == nullptr) block = allocate_elsewhere(cache, bytes, max_batch);
     // The limit is ours to keep; a short address space is not the caller's fault.
     if (block == nullptr && on_overflow_ != nullptr &&
-        budget_.held_bytes() + bytes <= budget_.limit()) {
+        budget_.held_bytes() + bytes <= budget_.in_force()) {
       return on_overflow_(bytes);
     }
   }
@@ -168,10 +168,17 @@ void* MemoryManager::allocate_slow(ThreadCache*& cache, std::size_t bytes) noexc
   if (bytes > max_cached_bytes && block != nullptr) slabs_.requests().record_large(bytes);
   if (block == nullptr) {
     failures_.fetch_add(1, std::memory_order_relaxed);
+    if (const auto refused = on_refusal_.load(std::memory_order_acquire)) refused(bytes);
     return nullptr;
   }
   note_growth();
+  // A large block changes more than a refill does.
+  if (bytes > max_cached_bytes || cache->slow_calls++ % 8 == 0) look_around();
   return block;
+}
+
+void MemoryManager::look_around() noexcept {
+  if (const auto look = on_slow_path_.load(std::memory_order_acquire)) look();
 }
 
 /// Pages of the buffer pool that nobody is using make room for what cannot wait.
@@ -250,8 +257,9 @@ void MemoryManager::release_slow(ThreadCache*& cache, void* block) noexcept {
   } else {
     slabs_.release(cache, block, index, bad);
   }
-  maintain(*cache, bad);
+  const bool has_read_clock = maintain(*cache, bad);
   if (bad.count != 0) report(bad);
+  if (has_read_clock) look_around();
 }
 
 std::size_t MemoryManager::usable_bytes_slow(const void* block) noexcept {
@@ -294,19 +302,20 @@ std::uint64_t MemoryManager::coalesce_all() noexcept {
   return is_started() ? large_.coalesce_all() + runs_.purge(0, coarse_clock_ns()) : 0;
 }
 
-void MemoryManager::maintain(ThreadCache& cache, BadBlocks& bad) noexcept {
+bool MemoryManager::maintain(ThreadCache& cache, BadBlocks& bad) noexcept {
   const auto delay_ns = static_cast<std::uint64_t>(option(&Config::purge_delay)) * 1'000'000;
   // Reading the clock costs more than most of what brings us here.
-  if (delay_ns != 0 && !is_placeholder(&cache) && cache.slow_calls++ % 32 != 0) return;
+  if (delay_ns != 0 && !is_placeholder(&cache) && cache.slow_calls++ % 32 != 0) return false;
   const std::uint64_t now = coarse_clock_ns();
   std::uint64_t last = last_maintenance_ns_.load(std::memory_order_relaxed);
   if (now < last + delay_ns ||
       !last_maintenance_ns_.compare_exchange_strong(last, now, std::memory_order_relaxed))
-    return;
+    return true;
   slabs_.reap(bad);
   chunks_.purge(delay_ns, now);
   runs_.purge(delay_ns, now);
   large_.purge(delay_ns, now);
+  return true;
 }
 
 void MemoryManager::before_fork() noexcept {

@@ -77,6 +77,13 @@ using OverflowHandler = void* (*)(std::size_t bytes) noexcept;
 /// the request fails: another user of the same budget gives memory back. Returns bytes.
 using ShortageHandler = std::uint64_t (*)(std::size_t bytes) noexcept;
 
+/// Called with no lock held after a request was answered with nullptr. Must not use the heap.
+using RefusalHandler = void (*)(std::size_t bytes) noexcept;
+
+/// Called now and then with no lock held, by requests that took the slow path. Must not use the
+/// heap.
+using SlowPathHandler = void (*)() noexcept;
+
 /// A whole heap. One serves the process (process_heap.h); tests make their own.
 /// Threads: every call from any thread; start() and stop() from one, with nobody else inside.
 class MemoryManager {
@@ -157,6 +164,12 @@ class MemoryManager {
   void set_shortage_handler(ShortageHandler handler) noexcept {
     on_shortage_.store(handler, std::memory_order_release);
   }
+  void set_refusal_handler(RefusalHandler handler) noexcept {
+    on_refusal_.store(handler, std::memory_order_release);
+  }
+  void set_slow_path_handler(SlowPathHandler handler) noexcept {
+    on_slow_path_.store(handler, std::memory_order_release);
+  }
   /// Bytes that count against the live limit but are not blocks of this heap: the buffer pool's.
   void set_other_live_bytes(const std::atomic<std::uint64_t>& bytes) noexcept {
     other_live_bytes_.store(&bytes, std::memory_order_release);
@@ -203,7 +216,9 @@ class MemoryManager {
   [[nodiscard]] bool fits_live_limit(std::size_t bytes, std::size_t& max_batch) noexcept;
   void note_growth() noexcept;
   void raise_peak() noexcept;
-  void maintain(ThreadCache& cache, BadBlocks& bad) noexcept;
+  void look_around() noexcept;
+  /// Whether the clock was read, which is not done each time.
+  bool maintain(ThreadCache& cache, BadBlocks& bad) noexcept;
   void report(const BadBlocks& bad) noexcept;
   void report(const CorruptionReport& corruption) noexcept;
   [[nodiscard]] std::size_t object_bytes_around(const void* block) const noexcept;
@@ -230,6 +245,8 @@ class MemoryManager {
   CorruptionHandler on_corruption_ = nullptr;
   OverflowHandler on_overflow_ = nullptr;
   std::atomic<ShortageHandler> on_shortage_{nullptr};
+  std::atomic<RefusalHandler> on_refusal_{nullptr};
+  std::atomic<SlowPathHandler> on_slow_path_{nullptr};
   std::atomic<const std::atomic<std::uint64_t>*> other_live_bytes_{nullptr};
   std::atomic<std::uint64_t> live_limit_{0};
   std::atomic<std::uint64_t> large_run_bytes_{0}, large_run_allocations_{0}, large_run_frees_{0};

@@ -73,9 +73,22 @@ void* allocate_table(std::size_t bytes) noexcept {
   return block;
 }
 void release_table(void* block, std::size_t) noexcept { heap_release(block); }
-void collect_heap() noexcept {
+constinit std::atomic<CeilingHandler> ceiling_handler{nullptr};
+
+/// Whether the ceiling was in the way of `bytes`, and is not any more.
+bool raise_ceiling(std::uint64_t bytes) noexcept {
+  const MemoryBudget& budget = process_heap().budget();
+  const std::uint64_t wanted = budget.held_bytes() + bytes;
+  const CeilingHandler raise = ceiling_handler.load(std::memory_order_acquire);
+  if (raise == nullptr || wanted <= budget.in_force() || wanted > budget.limit()) return false;
+  return raise(bytes);
+}
+
+/// For the pool, which has no page to evict.
+void make_room_for_pages() noexcept {
   make_arenas_give_way();
   heap_collect();
+  raise_ceiling(extent_bytes);
 }
 
 constinit std::atomic<GrowthHandler> growth_handler{nullptr};
@@ -86,9 +99,10 @@ GrowthRule growth_rule() noexcept {
 
 /// For the heap, before it refuses a request: what nobody is using first.
 std::uint64_t release_memory(std::size_t bytes) noexcept {
-  const std::uint64_t released = make_arenas_give_way();
+  std::uint64_t released = make_arenas_give_way();
   if (released > 0) heap_collect();
-  return released >= bytes ? released : released + pool.release_bytes(bytes - released);
+  if (released < bytes) released += pool.release_bytes(bytes - released);
+  return raise_ceiling(bytes) ? std::max<std::uint64_t>(released, bytes) : released;
 }
 
 /// The limit of the control group that the process is in; nullopt: none, or not readable.
@@ -113,7 +127,7 @@ bool start() noexcept {
                                       .budget = &process_heap().budget(),
                                       .allocate = allocate_table,
                                       .release = release_table,
-                                      .reclaim = collect_heap,
+                                      .reclaim = make_room_for_pages,
                                       .growth = growth_rule},
                                      policy);
   if (!is_started) {
@@ -128,6 +142,10 @@ bool start() noexcept {
 }
 
 }  // namespace
+
+void set_ceiling_handler(CeilingHandler handler) noexcept {
+  ceiling_handler.store(handler, std::memory_order_release);
+}
 
 std::uint64_t automatic_pool_budget(std::uint64_t memory_limit, std::uint64_t machine_bytes,
                                     std::optional<std::uint64_t> group_limit) noexcept {

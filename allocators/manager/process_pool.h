@@ -17,6 +17,12 @@ inline BufferPool& process_pool() noexcept { return the_process_pool; }
 
 using GrowthHandler = GrowthRule (*)() noexcept;
 
+/// The ceiling of the budget (not memory_limit) has refused `bytes`, also after evictions. true: it
+/// was raised, try again; false: the refusal stands. Called with no lock of allocators/ held but a
+/// page cache's own.
+using CeilingHandler = bool (*)(std::uint64_t bytes) noexcept;
+void set_ceiling_handler(CeilingHandler handler) noexcept;
+
 /// Starts process_pool() on the process's heap, which runs already. Idempotent; any thread.
 /// `growth` may be null. false: the address space is not to be had, or option buffer_pool is off.
 [[nodiscard]] bool start_process_pool(GrowthHandler growth) noexcept;

@@ -2,6 +2,7 @@
 // back.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -20,7 +21,7 @@ class MemoryBudget {
   /// gives up.
   [[nodiscard]] bool charge(std::uint64_t bytes) noexcept {
     const std::uint64_t now = held_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
-    if (now > limit_.load(std::memory_order_relaxed)) [[unlikely]] {
+    if (now > in_force_.load(std::memory_order_relaxed)) [[unlikely]] {
       held_.fetch_sub(bytes, std::memory_order_relaxed);
       refusals_.fetch_add(1, std::memory_order_relaxed);
       return false;
@@ -35,9 +36,21 @@ class MemoryBudget {
   }
   void refund(std::uint64_t bytes) noexcept { held_.fetch_sub(bytes, std::memory_order_relaxed); }
 
-  void set_limit(std::uint64_t bytes) noexcept { limit_.store(bytes, std::memory_order_relaxed); }
+  void set_limit(std::uint64_t bytes) noexcept {
+    limit_.store(bytes, std::memory_order_relaxed);
+    renew_in_force();
+  }
+  /// A second limit that comes and goes with the pressure of the whole process. One at a time.
+  void set_ceiling(std::uint64_t bytes) noexcept {
+    ceiling_.store(bytes, std::memory_order_relaxed);
+    renew_in_force();
+  }
   [[nodiscard]] std::uint64_t limit() const noexcept {
     return limit_.load(std::memory_order_relaxed);
+  }
+  /// The lower one of limit and ceiling.
+  [[nodiscard]] std::uint64_t in_force() const noexcept {
+    return in_force_.load(std::memory_order_relaxed);
   }
   [[nodiscard]] std::uint64_t held_bytes() const noexcept {
     return held_.load(std::memory_order_relaxed);
@@ -51,6 +64,15 @@ class MemoryBudget {
   void reset_peak() noexcept { peak_.store(held_bytes(), std::memory_order_relaxed); }
 
  private:
+  // Again when the other one has changed meanwhile: what was stored may be from before.
+  void renew_in_force() noexcept {
+    std::uint64_t lower = std::min(limit_.load(), ceiling_.load());
+    for (std::uint64_t stored = ~lower; stored != lower;
+         lower = std::min(limit_.load(), ceiling_.load())) {
+      in_force_.store(lower);
+      stored = lower;
+    }
+  }
   void raise_peak(std::uint64_t now) noexcept {
     std::uint64_t seen = peak_.load(std::memory_order_relaxed);
     while (seen < now && !peak_.compare_exchange_weak(seen, now, std::memory_order_relaxed)) {
@@ -60,6 +82,8 @@ class MemoryBudget {
   std::atomic<std::uint64_t> peak_{0};
   std::atomic<std::uint64_t> refusals_{0};
   std::atomic<std::uint64_t> limit_{unlimited};
+  std::atomic<std::uint64_t> ceiling_{unlimited};
+  std::atomic<std::uint64_t> in_force_{unlimited};
 };
 
 }  // namespace sqlitemem

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace sqlitemem {
 
@@ -37,5 +38,12 @@ class PageSource {
 
 /// The operating system's pages.
 PageSource& os_pages() noexcept;
+
+/// What os_pages() has given out and not taken back, in bytes. Each page is committed once.
+struct AddressSpace {
+  std::uint64_t reserved_bytes = 0;
+  std::uint64_t committed_bytes = 0;  ///< Of these, usable: what counts against RLIMIT_DATA.
+};
+AddressSpace os_address_space() noexcept;
 
 }  // namespace sqlitemem

@@ -132,8 +132,8 @@ void LimitReader::add_resource_limits(const OwnMemory& own, LimitReadings& readi
     }
     add(readings, LimitSource::rlimit, limit, at_least_zero(*used, not_used), name);
   };
-  add_one(limits.address_space_bytes, "VmSize", own.uncommitted_bytes, "RLIMIT_AS");
-  add_one(limits.data_bytes, "VmData", 0, "RLIMIT_DATA");
+  add_one(limits.address_space_bytes, "VmSize", own.idle_reserved_bytes, "RLIMIT_AS");
+  add_one(limits.data_bytes, "VmData", own.idle_committed_bytes, "RLIMIT_DATA");
 }
 
 void LimitReader::add_host(LimitReadings& readings) const {

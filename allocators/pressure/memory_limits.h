@@ -14,9 +14,11 @@ namespace sqlitemem {
 
 /// What the operating system cannot know of us. Bytes.
 struct OwnMemory {
-  std::uint64_t held_bytes = 0;         ///< What heap and buffer pool hold.
-  std::uint64_t limit_bytes = 0;        ///< Option memory_limit; 0: none.
-  std::uint64_t uncommitted_bytes = 0;  ///< Address space that is reserved and not committed.
+  std::uint64_t held_bytes = 0;   ///< What heap and buffer pool hold.
+  std::uint64_t limit_bytes = 0;  ///< Option memory_limit; 0: none.
+  /// Address space of ours that holds nothing: there is room in it without taking more.
+  std::uint64_t idle_reserved_bytes = 0;
+  std::uint64_t idle_committed_bytes = 0;  ///< The part of it that counts against RLIMIT_DATA.
 };
 
 struct LimitReading {

@@ -108,6 +108,7 @@ struct PressureReading {
   LimitSource limit_source = LimitSource::none;
   std::string limit_note;  ///< Which file or option says so, in words.
   std::int64_t since_unix_ms = 0;
+  std::uint64_t read_at_ns = 0;  ///< The clock of PressureSample::at_ns.
   ResponseStage stage = ResponseStage::none;
   std::string last_action;  ///< Empty: none yet.
   std::optional<std::uint64_t> last_freed_bytes;
@@ -116,7 +117,8 @@ struct PressureReading {
   std::vector<PressureSample> history;                   ///< Oldest first.
   std::uint64_t pressure_events = 0;                     ///< Times that the stage rose from none.
   std::uint64_t pressure_events_last_hour = 0;
-  std::uint64_t refused_requests = 0;
+  /// The last request that was refused, and what was held and allowed then; 0: none was.
+  std::uint64_t last_refused_bytes = 0, held_at_refusal_bytes = 0, allowed_at_refusal_bytes = 0;
   std::string note;  ///< What cannot be measured here, in words; empty if nothing.
 };
 

@@ -14,6 +14,7 @@
 #include "allocators/stats/metrics.h"
 #include "allocators/stats/plan_rows.h"
 #include "allocators/stats/pool_rows.h"
+#include "allocators/stats/pressure_rows.h"
 #include "allocators/stats/responses.h"
 #include "allocators/stats/slab_rows.h"
 #include "allocators/stats/snapshots.h"
@@ -52,8 +53,9 @@ using AllTables =
                FragmentationStatsRow, BufferPoolStatsRow, BufferPoolCachesRow, BufferPoolPagesRow,
                BufferPoolAdviceRow, TransactionArenaStatsRow, TxnVariablesRow, OpenTransactionsRow,
                OrphanedTransactionsRow, TransactionKillsRow, WalStatsRow, PlanCacheStatsRow,
-               PlanCacheSummaryRow, MemorySnapshotsRow, MemoryDiffRow, MemoryResponsesRow,
-               MemoryConfigRow, MemoryMetricsRow>;
+               PlanCacheSummaryRow, MemorySnapshotsRow, MemoryDiffRow, MemoryPressureRow,
+               MemoryForecastRow, MemoryHistoryRow, MemoryResponsesRow, MemoryConfigRow,
+               MemoryMetricsRow>;
 
 /// Calls `use(std::type_identity<Row>{})` for each table, in order.
 template <class Use>

@@ -9,7 +9,7 @@
 #include <ctime>
 #include <new>
 
-#include "ext/host/attach.h"
+#include "ext/pressure/monitor_thread.h"
 SQLITE_EXTENSION_INIT3
 
 namespace sqlitemem::ext {
@@ -42,7 +42,7 @@ Registry& registry() {
 void hold_for_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY {
   registry().lock.lock();
   for (const EntryPointer& entry : registry().entries) entry->values_lock.lock();
-  registry().was_alone = count_threads() == 1;
+  registry().was_alone = is_only_thread_of_program();
 }
 
 void release_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY {
@@ -148,7 +148,7 @@ ForeignConnection::~ForeignConnection() SQLITEMEM_NO_THREAD_SAFETY {
 
 Visitor::Visitor(sqlite3* calling)
     : caller(calling),
-      is_only_thread(count_threads() == 1),
+      is_only_thread(is_only_thread_of_program()),
       caller_shares(calling != nullptr && shares_a_cache(calling)) {}
 
 MayWait Visitor::may_wait_for(const ConnectionEntry& entry) const {

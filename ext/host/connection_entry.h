@@ -51,6 +51,7 @@ struct ConnectionEntry {
   std::atomic<bool> is_sharing{false};
   // sqlite3_close_v2() has returned, and something of it is still open. Seen under preload only.
   std::atomic<bool> is_zombie{false};
+  std::atomic<bool> has_low_priority{false};  // connection_priority('low').
   pid_t process = 0;  // That opened it: a child of fork() must not roll back for its parent.
   HostSlots slots;    // Under the connection's mutex, and so are changes of:
   std::atomic<Poison> poison{Poison::none};

@@ -16,6 +16,10 @@
 #include "ext/host/heap_hook.h"
 #include "ext/host/mode.h"
 #include "ext/plans/embedder.h"
+#include "ext/pressure/monitor_thread.h"
+#include "ext/pressure/pressure_callback.h"
+#include "ext/pressure/pressure_response.h"
+#include "ext/pressure/pressure_watch.h"
 #include "ext/sql/register.h"
 #include "ext/transactions/transaction_api.h"
 SQLITE_EXTENSION_INIT3
@@ -74,12 +78,15 @@ int drop_cached(const void* host_code, sqlite3* db) noexcept {
   return calls == nullptr ? 0 : plans::drop_cached(*calls, db);
 }
 
+void relieve() { work_at_safe_point(nullptr); }
+
 constexpr CoreInterface interface {
   .bytes = sizeof(CoreInterface), .served_sqlite = served_sqlite, .load = load_extension,
   .set = set_for_others, .prepare_cached = prepare_cached, .release = release_cached,
   .drop_cached = drop_cached, .transaction_allocate = allocate_in_transaction,
   .transaction_expect = expect_in_transaction, .transaction_pointer = transaction_pointer,
-  .set_transaction_pointer = set_transaction_pointer,
+  .set_transaction_pointer = set_transaction_pointer, .on_pressure = set_pressure_callback,
+  .relieve = relieve,
 };
 
 /// Attaches once per process, unless the heap is ours already. Under the lock, because two
@@ -91,6 +98,7 @@ void decide(const HostSqlite& host, sqlite3* loader) {
   if (!is_registered(loader)) note_late_arrival();  // Else the preload library has seen them all.
   AttachOutcome outcome = attach(host);
   set_mode(outcome.is_attached ? Mode::attached : Mode::observing, std::move(outcome.reason));
+  start_pressure_watch();
 }
 
 int fail(char** error, int rc, const std::string& text) {
@@ -119,6 +127,8 @@ int load_here(sqlite3* db, char** error, const HostSqlite& host) {
   if (const int rc = sqlite3_auto_extension(new_connection_hook()); rc != SQLITE_OK) {
     return fail(error, rc, "sqlite3_auto_extension() failed");
   }
+  set_pressure_log(sqlite3_log);
+  follow_monitor_option();
   if (const int rc = register_on(db); rc != SQLITE_OK) {
     return fail(error, rc, std::string("registering the tables failed: ") + sqlite3_errmsg(db));
   }
@@ -168,8 +178,17 @@ int load_extension(sqlite3* db, char** error, const sqlite3_api_routines* api) {
   }
 }
 
-int register_new_connection(sqlite3* db, char**, const sqlite3_api_routines* api) {
+int register_new_connection(sqlite3* db, char** error, const sqlite3_api_routines* api) {
   adopt_api(api);
+  set_pressure_log(sqlite3_log);
+  follow_monitor_option();
+  work_at_safe_point(nullptr);
+  if (refuses_connections()) {
+    // SQLITE_NOMEM would lose the words: there would be no connection to ask.
+    return fail(error, SQLITE_BUSY,
+                "memory is short (see memory_pressure), and response_mode is full: no new "
+                "connections until it is not");
+  }
   try {
     log_environment_problems();
     const int rc = register_on(db);

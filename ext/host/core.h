@@ -38,6 +38,9 @@ struct CoreInterface {
   void* (*transaction_pointer)(sqlite3* db, const void* key);
   int (*set_transaction_pointer)(sqlite3* db, const void* key, void* pointer, char* message,
                                  std::size_t message_bytes);
+  /// sqlitemem_on_pressure() and sqlitemem_relieve() there.
+  void (*on_pressure)(void (*callback)(void*, int, double, sqlite3_uint64), void* context);
+  void (*relieve)();
 };
 
 const CoreInterface& own_core() noexcept;
@@ -60,8 +63,8 @@ bool is_served(const HostSqlite& host) noexcept;
 /// been registered.
 const HostSqlite& served_functions();
 
-/// For sqlite3_auto_extension(): registers tables and functions on a new connection. Never fails an
-/// open: what goes wrong is logged. The first call also supplies SQLite's functions to this copy.
+/// For sqlite3_auto_extension(): registers tables and functions on a new connection. Fails an open
+/// only where refuses_connections(); what goes wrong otherwise is logged. The first call also supplies SQLite's functions to this copy.
 int register_new_connection(sqlite3* db, char** error, const sqlite3_api_routines* api);
 using AutoExtension = void (*)();
 inline AutoExtension new_connection_hook() noexcept {

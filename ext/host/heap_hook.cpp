@@ -13,6 +13,7 @@
 
 #include "allocators/manager/process_heap.h"
 #include "ext/host/environment.h"
+#include "ext/pressure/pressure_watch.h"
 
 namespace sqlitemem::ext {
 namespace {
@@ -215,6 +216,7 @@ bool start_heap() noexcept {
     return false;
   }
   running_heap.store(&process_heap(), std::memory_order_release);
+  start_pressure_watch();
   return true;
 }
 

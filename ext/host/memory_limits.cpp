@@ -8,6 +8,7 @@
 #include "allocators/manager/process_heap.h"
 #include "allocators/manager/process_pool.h"
 #include "ext/host/mode.h"
+#include "ext/pressure/pressure_watch.h"
 
 namespace sqlitemem::ext {
 namespace {
@@ -39,6 +40,16 @@ std::uint64_t bytes_in_use() noexcept {
   return heap + process_pool().live_bytes().load(std::memory_order_relaxed);
 }
 
+GrowthRule growth_under_limits() noexcept {
+  read_limits();
+  const std::uint64_t soft = soft_limit.load(std::memory_order_relaxed);
+  const std::uint64_t hard = hard_limit.load(std::memory_order_relaxed);
+  if (soft == 0 && hard == 0) return GrowthRule::grow;
+  const std::uint64_t used = bytes_in_use();
+  if (hard != 0 && used >= hard) return GrowthRule::refuse;
+  return soft != 0 && used >= soft ? GrowthRule::recycle : GrowthRule::grow;
+}
+
 }  // namespace
 
 void keep_limits_of(const HostSqlite& sqlite) noexcept {
@@ -48,13 +59,9 @@ void keep_limits_of(const HostSqlite& sqlite) noexcept {
 }
 
 GrowthRule pool_growth() noexcept {
-  read_limits();
-  const std::uint64_t soft = soft_limit.load(std::memory_order_relaxed);
-  const std::uint64_t hard = hard_limit.load(std::memory_order_relaxed);
-  if (soft == 0 && hard == 0) return GrowthRule::grow;
-  const std::uint64_t used = bytes_in_use();
-  if (hard != 0 && used >= hard) return GrowthRule::refuse;
-  return soft != 0 && used >= soft ? GrowthRule::recycle : GrowthRule::grow;
+  pressure_tick();
+  const GrowthRule pressure = growth_under_pressure();
+  return std::max(pressure, growth_under_limits());
 }
 
 }  // namespace sqlitemem::ext

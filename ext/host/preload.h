@@ -24,6 +24,9 @@ void adopt(StraightThrough* straight_through) noexcept;
 void* find_target(SlotTable& slots, Slot slot, const void* caller, const std::uintptr_t* arguments);
 /// Another SQLite has come: from now on each call is looked at.
 void reset_slots() noexcept;
+/// The next call of each function is looked at again: something waits for a safe point, or has
+/// changed.
+void look_at_next_calls() noexcept;
 
 /// sqlite3_initialize() for a program, with our heap installed before and our tables registered
 /// after.

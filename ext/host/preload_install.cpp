@@ -12,6 +12,7 @@
 #include "ext/host/mode.h"
 #include "ext/host/preload.h"
 #include "ext/host/preload_plans.h"
+#include "ext/host/preload_pressure.h"
 
 namespace sqlitemem::ext::preload {
 namespace {
@@ -94,6 +95,7 @@ int initialize(const HostSqlite& sqlite) noexcept {
   const int rc = sqlite.initialize();
   if (rc == SQLITE_OK) {
     decide_plan_cache(sqlite);  // Before our tables come to new connections: it opens one.
+    offer_safe_points();
     register_tables(sqlite);
   }
   return rc;

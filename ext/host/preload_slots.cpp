@@ -10,6 +10,8 @@
 #include "ext/host/preload_callbacks.h"
 #include "ext/host/preload_plans.h"
 #include "ext/host/preload_prepare.h"
+#include "ext/host/preload_pressure.h"
+#include "ext/pressure/pressure_response.h"
 
 namespace sqlitemem::ext::preload {
 namespace {
@@ -73,6 +75,12 @@ void reset_slots() noexcept {
   for (auto& slot : *slots) slot.store(nullptr);
 }
 
+void look_at_next_calls() noexcept {
+  SlotTable* slots = stub_slots.load();
+  if (slots == nullptr) return;
+  for (auto& slot : *slots) slot.store(nullptr);
+}
+
 void* find_target(SlotTable& slots, Slot slot, const void* caller,
                   const std::uintptr_t* arguments) {
   stub_slots.store(&slots);
@@ -88,8 +96,10 @@ void* find_target(SlotTable& slots, Slot slot, const void* caller,
   if (!is_served(*sqlite)) return target;
   if (target == missing_function(slot)) return target;
   set_prepare_targets(targets->functions.data());
+  if (has_work_for_safe_point() && !is_from_within(caller)) work_at_safe_point(nullptr);
   before_call(slot, caller, arguments);
   if (void* ours = plan_function(slot)) target = ours;
+  if (slot == Slot::step) target = step_function(target);
   if (void* ours = callback_function(*sqlite, slot)) target = ours;
   if (!are_many.load() && is_only_sqlite() && may_lead_by_itself(slot)) {
     slots[static_cast<std::size_t>(slot)].store(target);

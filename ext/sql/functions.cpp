@@ -16,6 +16,7 @@
 #include "ext/host/page_cache_hook.h"
 #include "ext/host/transaction_kill.h"
 #include "ext/plans/plan_report.h"
+#include "ext/pressure/running_steps.h"
 #include "ext/sql/answer.h"
 #include "ext/sql/collection.h"
 #include "ext/sql/config_writer.h"
@@ -149,6 +150,19 @@ void kill_orphaned_transactions(sqlite3_context* context, int count, sqlite3_val
     const double min_idle = min_idle_seconds(count, arguments);
     const KillMode mode = kill_mode(count, arguments);
     return ext::kill_orphaned_transactions(sqlite3_context_db_handle(context), min_idle, mode);
+  });
+}
+
+void connection_priority(sqlite3_context* context, int count, sqlite3_value** arguments) {
+  answer(context, "connection_priority", [&]() -> std::string_view {
+    sqlite3* db = sqlite3_context_db_handle(context);
+    if (count > 0 && sqlite3_value_type(arguments[0]) != SQLITE_NULL) {
+      const std::string priority = text_of(arguments[0]);
+      if (priority != "low" && priority != "normal")
+        throw stats::Refusal("priority must be 'low' or 'normal', not " + quoted(priority));
+      set_low_priority(db, priority == "low");
+    }
+    return has_low_priority(db) ? "low" : "normal";
   });
 }
 

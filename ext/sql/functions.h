@@ -23,6 +23,7 @@ namespace function_bodies {
 void buffer_pool_evict(sqlite3_context* context, int count, sqlite3_value** arguments);
 void clear_plan_cache(sqlite3_context* context, int count, sqlite3_value** arguments);
 void coalesce_all(sqlite3_context* context, int count, sqlite3_value** arguments);
+void connection_priority(sqlite3_context* context, int count, sqlite3_value** arguments);
 void force_garbage_collection(sqlite3_context* context, int count, sqlite3_value** arguments);
 void kill_orphaned_transactions(sqlite3_context* context, int count, sqlite3_value** arguments);
 void memory_config(sqlite3_context* context, int count, sqlite3_value** arguments);
@@ -78,6 +79,10 @@ inline constexpr auto functions = std::to_array<Function>({
      "and explains; 'kill' is the default, and leaves a connection alone whose authorizer is, or "
      "may be, the program's; 'force' takes its place, and gives it back afterwards where the "
      "preload library knows it."},
+    {"connection_priority", 0, 1, function_bodies::connection_priority, "[priority]",
+     "'normal', or 'low' once this connection was marked so: in response_mode full, long "
+     "statements of connections with a low priority are interrupted before those of others. "
+     "Returns the priority, and with an argument sets it first; it ends with the connection."},
     {"memory_snapshot", 0, 1, function_bodies::memory_snapshot, "[label]",
      "Remembers what every component holds now; returns the id for memory_diff(a, b)."},
     {"reset_memory_stats", 0, 0, function_bodies::reset_memory_stats, "",

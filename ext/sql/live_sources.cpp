@@ -13,6 +13,7 @@
 #include "ext/host/mode.h"
 #include "ext/host/page_cache_hook.h"
 #include "ext/plans/plan_report.h"
+#include "ext/pressure/pressure_watch.h"
 #include "ext/transactions/transaction_variables.h"
 SQLITE_EXTENSION_INIT3
 
@@ -110,6 +111,8 @@ std::string LiveSources::connections_note() {
 }
 
 stats::PlanReading LiveSources::plans() { return plans::read_plans(db_); }
+
+std::optional<PressureReading> LiveSources::pressure() { return read_pressure(); }
 
 stats::LibraryFigures LiveSources::sqlite_figures() {
   stats::LibraryFigures figures;

@@ -28,6 +28,7 @@ class LiveSources : public stats::Sources {
   std::vector<stats::WalStatsRow> wal_databases() override;
   stats::LibraryFigures sqlite_figures() override;
   stats::PlanReading plans() override;
+  std::optional<PressureReading> pressure() override;
   std::string file_root() override { return {}; }
 
  private:

@@ -1,0 +1,280 @@
+// The process's one monitor, when it samples, and the guard between two samples.
+#include "ext/pressure/pressure_watch.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <ctime>
+#include <new>
+
+#include "allocators/base/bytes.h"
+#include "allocators/base/clock.h"
+#include "allocators/base/lock.h"
+#include "allocators/config.h"
+#include "allocators/manager/process_heap.h"
+#include "allocators/manager/process_pool.h"
+#include "allocators/pressure/allocation_guard.h"
+#include "allocators/pressure/pressure_monitor.h"
+#include "ext/host/mode.h"
+#include "ext/host/page_cache_hook.h"
+#include "ext/pressure/monitor_thread.h"
+#include "ext/pressure/pressure_callback.h"
+#include "ext/pressure/pressure_response.h"
+
+namespace sqlitemem::ext {
+namespace {
+
+/// What is watched with. Leaked on purpose: memory may be asked for until the process ends.
+struct Watch {
+  LimitReader reader{{}};
+  PressureMonitor monitor;
+  LimitReading followed;  // Of the latest sample, and of the guard.
+  bool has_limit = false;
+};
+
+constinit Lock watch_lock;
+constinit Watch* watch SQLITEMEM_GUARDED_BY(watch_lock) = nullptr;
+
+constinit std::atomic<bool> is_started{false};
+constinit std::atomic<std::uint64_t> due_at_ns{0};
+// What others ask without the lock.
+constinit std::atomic<ResponseStage> stage_now{ResponseStage::none};
+constinit std::atomic<bool> stops_growth{false}, refuses_growth{false};
+constinit std::atomic<double> usage_now{0};
+[[gnu::tls_model("initial-exec")]] constinit thread_local bool is_sampling = false;
+
+constexpr std::uint64_t ms_in_ns = 1'000'000;
+ResponseMode response_mode() noexcept { return option_as<ResponseMode>(&Config::response_mode); }
+
+PressureRules rules() noexcept {
+  return {.forecaster = option_as<ForecasterKind>(&Config::forecaster),
+          .history_size = static_cast<std::size_t>(option(&Config::history_size)),
+          .levels = static_cast<std::size_t>(option(&Config::pressure_levels)),
+          .mode = response_mode()};
+}
+
+OwnMemory own_memory() noexcept {
+  OwnMemory own;
+  if (!heap_is_ours()) return own;
+  const AddressSpace space = os_address_space();
+  own.held_bytes = process_heap().budget().held_bytes();
+  own.limit_bytes = static_cast<std::uint64_t>(option(&Config::memory_limit));
+  own.idle_reserved_bytes = at_least_zero(space.reserved_bytes, own.held_bytes);
+  own.idle_committed_bytes = at_least_zero(space.committed_bytes, own.held_bytes);
+  return own;
+}
+
+std::int64_t wall_clock_ms() noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  return static_cast<std::int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
+}
+
+/// nullptr: no memory.
+Watch* make_watch() noexcept SQLITEMEM_REQUIRES(watch_lock) {
+  if (watch != nullptr) return watch;
+  try {
+    watch = new Watch;
+    watch->monitor.apply(rules());
+  } catch (const std::bad_alloc&) {
+  }
+  return watch;
+}
+
+double usage_of(const LimitReading& limit) noexcept {
+  return static_cast<double>(limit.used_bytes) / static_cast<double>(limit.limit_bytes);
+}
+
+/// Without what the kernel drops by itself: nothing is refused because of that.
+std::uint64_t needed_bytes(const LimitReading& limit) noexcept {
+  return at_least_zero(limit.used_bytes, limit.file_bytes);
+}
+
+GuardCeiling ceilings_of(const LimitReading& limit) noexcept {
+  return guard_ceiling(process_heap().budget().held_bytes(), needed_bytes(limit),
+                       limit.limit_bytes);
+}
+
+/// Heap and pool go as far without asking the guard. nullptr: as far as they like.
+void set_ceiling(const LimitReading* limit) noexcept {
+  if (!heap_is_ours()) return;
+  const bool has_guard = limit != nullptr && response_mode() != ResponseMode::off;
+  process_heap().budget().set_ceiling(has_guard ? ceilings_of(*limit).evict_above_bytes
+                                                : MemoryBudget::unlimited);
+}
+
+/// Adds a sample; the order of the controller, if it was asked.
+PressureOrder take_sample(PressureMonitor::Act act) noexcept SQLITEMEM_REQUIRES(watch_lock) {
+  Watch* const own = make_watch();
+  if (own == nullptr) return {};
+  PressureFigures figures;
+  figures.now_ns = coarse_clock_ns();
+  figures.unix_ms = wall_clock_ms();
+  figures.limits = &own->reader.read(own_memory(), figures.now_ns);
+  if (heap_is_ours()) {
+    const HeapTotals totals = process_heap().totals();
+    figures.heap_held_bytes = totals.held_bytes;
+    figures.allocations = totals.allocations;
+    figures.frees = totals.frees;
+    if (pool_is_ours()) figures.pool_bytes = process_pool().live_bytes().load();
+  }
+  const PressureOrder order = own->monitor.add(figures, act);
+  const LimitReading* followed = own->monitor.followed(*figures.limits);
+  own->has_limit = followed != nullptr;
+  if (followed != nullptr) own->followed = *followed;
+  usage_now.store(followed == nullptr ? 0 : usage_of(*followed), std::memory_order_relaxed);
+  if (act == PressureMonitor::Act::yes) {
+    stage_now.store(order.stage, std::memory_order_relaxed);
+    stops_growth.store(order.stops_growth, std::memory_order_relaxed);
+    refuses_growth.store(order.refuses, std::memory_order_relaxed);
+  }
+  set_ceiling(followed);
+  return order;
+}
+
+/// With the lock, which is only tried: who has it is sampling.
+void sample_and_respond() noexcept SQLITEMEM_NO_THREAD_SAFETY {
+  if (is_sampling || !watch_lock.try_lock()) return;
+  is_sampling = true;
+  const ResponseStage before = stage_now.load(std::memory_order_relaxed);
+  const PressureOrder order = take_sample(PressureMonitor::Act::yes);
+  const double usage = usage_now.load(std::memory_order_relaxed);
+  watch_lock.unlock();
+  if (order.stage != before) tell_stage(before, order.stage, usage);
+  if (order.bytes_to_free > 0 || order.stage >= ResponseStage::emergency) {
+    const ResponseOutcome outcome = respond_at_once(order, usage);
+    leave_for_safe_point(order.stage, usage);
+    watch_lock.lock();
+    watch->monitor.acted(order.stage, outcome.action, order.bytes_to_free, outcome.freed_bytes);
+    watch_lock.unlock();
+  }
+  due_at_ns.store(coarse_clock_ns() + sampling_pause_ms() * ms_in_ns);
+  is_sampling = false;
+}
+
+/// The budget was refused at the ceiling, or a page: may heap and pool hold `bytes` more after all?
+bool guard_lets_grow(std::uint64_t bytes) noexcept SQLITEMEM_NO_THREAD_SAFETY {
+  MemoryBudget& budget = process_heap().budget();
+  if (is_sampling || !watch_lock.try_lock()) {  // Somebody is finding out: not at this one's cost.
+    budget.set_ceiling(budget.held_bytes() + 2 * bytes);
+    return true;
+  }
+  is_sampling = true;
+  take_sample(PressureMonitor::Act::no);
+  bool may = true;
+  if (watch != nullptr && watch->has_limit) {
+    const LimitReading& limit = watch->followed;
+    const GuardCeiling ceilings = ceilings_of(limit);
+    const std::uint64_t after = budget.held_bytes() + bytes;
+    // memory_limit is exact, and refuses by itself.
+    const bool can_refuse =
+        response_mode() == ResponseMode::full && limit.source != LimitSource::config;
+    may = !can_refuse || after <= ceilings.refuse_above_bytes;
+    // The next look is due after another hundredth of the limit.
+    if (may && after > ceilings.evict_above_bytes)
+      budget.set_ceiling(after + limit.limit_bytes / 100);
+  }
+  watch_lock.unlock();
+  is_sampling = false;
+  return may;
+}
+
+void apply_options() noexcept {
+  look_at_calls_again();
+  follow_monitor_option();
+  due_at_ns.store(std::min<std::uint64_t>(
+      due_at_ns.load(),
+      coarse_clock_ns() + static_cast<std::uint64_t>(option(&Config::sample_interval)) * ms_in_ns));
+  const LockGuard guard(watch_lock);
+  if (watch != nullptr) watch->monitor.apply(rules());
+  if (response_mode() == ResponseMode::off) {
+    stage_now = ResponseStage::none;
+    stops_growth = refuses_growth = false;
+    set_ceiling(nullptr);
+  }
+}
+
+// In the child nobody is sampling, and what was half done is done again.
+void repair_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY {
+  new (&watch_lock) Lock;
+  watch = nullptr;  // Leaked: another thread may have been changing it.
+  is_sampling = false;
+  stage_now = ResponseStage::none;
+  stops_growth = refuses_growth = false;
+}
+
+}  // namespace
+
+void start_pressure_watch() noexcept {
+  if (is_started.exchange(true)) return;
+  due_at_ns.store(coarse_clock_ns() +
+                  static_cast<std::uint64_t>(option(&Config::sample_interval)) * ms_in_ns);
+  ::pthread_atfork(nullptr, nullptr, repair_after_fork);
+  add_config_listener(apply_options);
+  process_heap().set_slow_path_handler(pressure_tick);
+  process_heap().set_refusal_handler(tell_refusal);
+  set_ceiling_handler(guard_lets_grow);
+}
+
+void pressure_tick() noexcept {
+  const std::uint64_t now = coarse_clock_ns();
+  std::uint64_t due = due_at_ns.load(std::memory_order_relaxed);
+  if (now < due) [[likely]]
+    return;
+  // Whoever comes meanwhile has nothing to do.
+  if (due_at_ns.compare_exchange_strong(due, now + sampling_pause_ms() * ms_in_ns))
+    sample_and_respond();
+}
+
+void sample_pressure_now() noexcept { sample_and_respond(); }
+
+std::optional<PressureReading> read_pressure() noexcept {
+  const std::uint64_t now = coarse_clock_ns();
+  try {
+    const LockGuard guard(watch_lock);
+    Watch* const own = make_watch();
+    if (own == nullptr) return std::nullopt;
+    std::uint64_t due = due_at_ns.load();
+    const bool is_due = now >= due || own->monitor.samples() == 0;
+    if (is_due) {
+      due_at_ns.compare_exchange_strong(due, now + sampling_pause_ms() * ms_in_ns);
+      take_sample(PressureMonitor::Act::no);
+    }
+    PressureReading reading = own->monitor.reading(now);
+    const LastRefusal refusal = last_refusal();
+    reading.last_refused_bytes = refusal.requested_bytes;
+    reading.held_at_refusal_bytes = refusal.held_bytes;
+    reading.allowed_at_refusal_bytes = refusal.limit_bytes;
+    return reading;
+  } catch (...) {
+    return std::nullopt;
+  }
+}
+
+GrowthRule growth_under_pressure() noexcept {
+  if (refuses_growth.load(std::memory_order_relaxed)) return GrowthRule::refuse;
+  const auto limit = static_cast<std::uint64_t>(option(&Config::memory_limit));
+  if (limit != 0) {
+    const auto reserve = static_cast<std::uint64_t>(option(&Config::emergency_reserve));
+    const std::uint64_t most = limit - limit / 100 * reserve;
+    if (process_heap().budget().held_bytes() >= most) return GrowthRule::refuse;
+  }
+  return stops_growth.load(std::memory_order_relaxed) ? GrowthRule::recycle : GrowthRule::grow;
+}
+
+bool refuses_connections() noexcept {
+  return stage_now.load(std::memory_order_relaxed) >= ResponseStage::emergency &&
+         response_mode() == ResponseMode::full;
+}
+
+// Near the limit a second is long: the research lost every third early warning with gaps of three.
+std::uint64_t sampling_pause_ms() noexcept {
+  const auto usual = static_cast<std::uint64_t>(option(&Config::sample_interval));
+  const double usage = usage_now.load(std::memory_order_relaxed);
+  const std::uint64_t divisor = usage >= 0.85 ? 10 : usage >= 0.70 ? 4 : 1;
+  return std::max<std::uint64_t>(std::min<std::uint64_t>(100, usual), usual / divisor);
+}
+
+}  // namespace sqlitemem::ext

@@ -1,0 +1,146 @@
+# Memory pressure in whole processes: what is seen, what gives way, and what is refused.
+import support
+from support import run
+
+# 40 MB of a file are read through the pool; the limit leaves room for less.
+FILLED = """
+def pressure(db, column):
+    return one(db, f"SELECT {column} FROM memory_pressure")
+def wait_for_sample(db, seconds=0.15):
+    import time
+    time.sleep(seconds)
+    one(db, "SELECT length(randomblob(300000))")
+def fill_file(db, megabytes):
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("CREATE TABLE IF NOT EXISTS big(x)")
+    db.execute("BEGIN")
+    for i in range(megabytes):
+        db.execute("INSERT INTO big SELECT randomblob(1000) FROM"
+                   "(WITH n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 1000)"
+                   " SELECT i FROM n)")
+    db.execute("COMMIT")
+for name in ("p.db", "p.db-wal", "p.db-shm"):
+    if os.path.exists(name):
+        os.unlink(name)
+"""
+
+
+def clean_pages_give_way_before_the_limit_is_reached():
+    run(FILLED + """
+db = connect("p.db")
+one(db, "SELECT memory_config('sample_interval', '100ms')")
+one(db, "SELECT memory_config('buffer_pool_size', '64MB')")
+fill_file(db, 40)
+one(db, "SELECT sum(length(x)) FROM big")
+check(one(db, "SELECT used_bytes FROM buffer_pool_stats") > 38_000_000)
+one(db, "SELECT memory_config('memory_limit', '46MB')")
+wait_for_sample(db)
+wait_for_sample(db)
+check(pressure(db, "limit_source") == "config", pressure(db, "limit_source"))
+stage, action = pressure(db, "response_stage"), pressure(db, "last_action")
+check(stage != "none" and action == "buffer_pool", stage, action)
+held = one(db, "SELECT held_bytes FROM heap_stats")
+check(held < 0.9 * 46 * 1024 * 1024, held)
+rows = db.execute("SELECT cause, returned_bytes FROM memory_responses"
+                  " WHERE action = 'buffer_pool'").fetchall()
+check(rows and all(cause.startswith("pressure: ") for cause, _ in rows), rows)
+check(sum(freed for _, freed in rows) > 1_000_000, rows)
+check(one(db, "SELECT sum(length(x)) FROM big") == 40_000_000)
+check(one(db, "PRAGMA integrity_check") == "ok")
+check(one(db, "SELECT memory_heap_check()") == "ok")
+""", preload=True)
+
+
+def nothing_is_done_with_response_mode_off():
+    run(FILLED + """
+db = connect("p.db")
+one(db, "SELECT memory_config('response_mode', 'off')")
+one(db, "SELECT memory_config('sample_interval', '100ms')")
+one(db, "SELECT memory_config('buffer_pool_size', '64MB')")
+fill_file(db, 40)
+one(db, "SELECT sum(length(x)) FROM big")
+one(db, "SELECT memory_config('memory_limit', '46MB')")
+wait_for_sample(db)
+wait_for_sample(db)
+check(pressure(db, "level") != "normal", pressure(db, "level"))
+check(pressure(db, "response_stage") == "none")
+check(one(db, "SELECT used_bytes FROM buffer_pool_stats") > 38_000_000)
+check(one(db, "SELECT count(*) FROM memory_responses") == 0)
+""", preload=True)
+
+
+def an_idle_process_is_seen_by_the_monitors_thread():
+    run(FILLED + """
+import time
+db = connect()
+check(one(db, "SELECT count(*) FROM memory_history") == 1)
+one(db, "SELECT memory_config('sample_interval', '100ms')")
+one(db, "SELECT memory_config('monitor', 'thread')")
+time.sleep(1.2)
+check(one(db, "SELECT count(*) FROM memory_history") >= 8)
+one(db, "SELECT memory_config('monitor', 'off')")
+check(len(os.listdir("/proc/self/task")) == 1)
+one(db, "SELECT memory_config('monitor', 'thread')")
+child = os.fork()
+if child == 0:
+    check(len(os.listdir("/proc/self/task")) == 1)
+    again = connect("p.db")
+    time.sleep(0.5)
+    check(len(os.listdir("/proc/self/task")) == 2)
+    check(one(again, "SELECT count(*) FROM memory_history") >= 2)
+    os._exit(0)
+check(os.waitpid(child, 0)[1] == 0)
+""", preload=True)
+
+
+def a_full_in_memory_database_can_still_be_emptied():
+    run("""
+db = connect()
+one(db, "SELECT memory_config('memory_limit', '24MB')")
+db.execute("CREATE TABLE t(x)")
+try:
+    while True:
+        db.execute("INSERT INTO t VALUES(randomblob(2000))")
+except (MemoryError, sqlite3.OperationalError):
+    pass
+rows = one(db, "SELECT count(*) FROM t")
+check(rows > 5000, rows)
+db.execute("DELETE FROM t WHERE rowid <= 200")
+check(one(db, "SELECT count(*) FROM t") < rows)
+check(one(db, "SELECT refused_requests FROM memory_pressure") >= 0)
+check(one(db, "PRAGMA integrity_check") == "ok")
+""", preload=True)
+
+
+def new_connections_are_refused_in_an_emergency_of_mode_full():
+    run(FILLED + """
+db = connect()
+one(db, "SELECT memory_config('response_mode', 'full')")
+one(db, "SELECT memory_config('sample_interval', '100ms')")
+db.execute("CREATE TABLE t(x)")
+db.execute("INSERT INTO t SELECT zeroblob(19000000)")
+one(db, "SELECT force_garbage_collection()")
+held = one(db, "SELECT held_bytes FROM heap_stats")
+one(db, f"SELECT memory_config('memory_limit', {int(held / 0.925)})")
+wait_for_sample(db)
+wait_for_sample(db)
+check(pressure(db, "response_stage") in ("emergency", "refusal"), pressure(db, "response_stage"))
+try:
+    sqlite3.connect("p.db")
+    check(False, "a connection was not refused")
+except sqlite3.OperationalError as refused:
+    check("memory is short" in str(refused), refused)
+db.execute("DELETE FROM t")
+db.execute("VACUUM")
+for _ in range(12):
+    wait_for_sample(db)
+check(pressure(db, "response_stage") == "none", pressure(db, "response_stage"))
+sqlite3.connect("p.db").close()
+""", preload=True)
+
+
+support.main([clean_pages_give_way_before_the_limit_is_reached,
+              nothing_is_done_with_response_mode_off,
+              an_idle_process_is_seen_by_the_monitors_thread,
+              a_full_in_memory_database_can_still_be_emptied,
+              new_connections_are_refused_in_an_emergency_of_mode_full])
