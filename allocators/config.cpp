@@ -68,11 +68,27 @@ constexpr auto time_units = std::to_array<Unit>({
     {"millisecond", 1},
     {"milliseconds", 1},
 });
+constexpr auto whole_time_units = std::to_array<Unit>({
+    {"h", 3600},
+    {"min", 60},
+    {"s", 1},
+    {"d", 24 * 3600},
+    {"day", 24 * 3600},
+    {"days", 24 * 3600},
+    {"hour", 3600},
+    {"hours", 3600},
+    {"minute", 60},
+    {"minutes", 60},
+    {"sec", 1},
+    {"second", 1},
+    {"seconds", 1},
+});
 constexpr auto percent_units = std::to_array<Unit>({{"%", 1}, {"percent", 1}});
 
 constexpr std::span<const Unit> units_of(OptionType type) {
   if (type == OptionType::bytes) return byte_units;
   if (type == OptionType::milliseconds) return time_units;
+  if (type == OptionType::seconds) return whole_time_units;
   if (type == OptionType::percent) return percent_units;
   return {};
 }
@@ -179,6 +195,8 @@ std::string expectation(const OptionSpec& spec) {
       return "a whole number";
     case OptionType::bytes:
       return "bytes or a size such as 512kB, 64MB, 1GB";
+    case OptionType::seconds:
+      return "seconds or a time such as 30s, 5min, 1h";
     case OptionType::milliseconds:
       return "milliseconds or a time such as 500ms, 2s, 1min";
     case OptionType::percent:

@@ -19,6 +19,7 @@ enum class OptionType : std::uint8_t {
   integer,       ///< A plain count.
   bytes,         ///< "64MB", "512kB", "1GB" or bytes; shown with the largest exact unit.
   milliseconds,  ///< "2s", "500ms", "1min", "2 minutes" or milliseconds.
+  seconds,       ///< "30s", "5min", "1 hour" or seconds.
   percent,       ///< "70%" or 70: whole percents; shown as "70%".
   enumeration,   ///< One of `choices`; stored as its index.
 };
@@ -246,7 +247,7 @@ inline constexpr auto options = std::to_array<OptionSpec>({
      "Memory pressure", 0, 20, {},
      "The part of memory_limit that new pages of in-memory and temporary databases leave alone, so "
      "that a DELETE, DROP or ROLLBACK still finds memory when they are full."},
-    {"long_query_seconds", &Config::long_query_seconds, OptionType::integer,
+    {"long_query_seconds", &Config::long_query_seconds, OptionType::seconds,
      OptionContext::runtime, "Memory pressure", 1, 24 * 3600, {},
      "In response_mode full, statements that have been running longer than this are interrupted in "
      "an emergency, those of connections with a low priority first."},

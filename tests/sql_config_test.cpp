@@ -166,7 +166,7 @@ TEST_CASE("sql: units tell how a plain number is read", "[sql][config]") {
   Surface surface;
   CHECK(surface.value("SELECT group_concat(DISTINCT vartype || ' ' || ifnull(unit, 'none')) FROM "
                       "(SELECT vartype, unit FROM memory_config ORDER BY vartype)") ==
-        "bytes B,enum none,integer none,milliseconds ms,percent %");
+        "bytes B,enum none,integer none,milliseconds ms,percent %,seconds s");
 }
 
 TEST_CASE("sql: mistakes in the environment were not to be seen in SQL", "[sql][config]") {

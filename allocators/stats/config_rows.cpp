@@ -12,6 +12,8 @@ std::string_view type_word(OptionType type) {
       return "integer";
     case OptionType::bytes:
       return "bytes";
+    case OptionType::seconds:
+      return "seconds";
     case OptionType::milliseconds:
       return "milliseconds";
     case OptionType::percent:
@@ -47,6 +49,7 @@ std::vector<MemoryConfigRow> MemoryConfigRow::snapshot(Sources&, Arguments) {
     row.setting = std::move(state.setting);
     if (spec.type == OptionType::bytes) row.unit = "B";
     if (spec.type == OptionType::milliseconds) row.unit = "ms";
+    if (spec.type == OptionType::seconds) row.unit = "s";
     if (spec.type == OptionType::percent) row.unit = "%";
     row.category = spec.category;
     row.short_desc = spec.short_desc;

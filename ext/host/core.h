@@ -64,7 +64,8 @@ bool is_served(const HostSqlite& host) noexcept;
 const HostSqlite& served_functions();
 
 /// For sqlite3_auto_extension(): registers tables and functions on a new connection. Fails an open
-/// only where refuses_connections(); what goes wrong otherwise is logged. The first call also supplies SQLite's functions to this copy.
+/// only where refuses_connections(); what goes wrong otherwise is logged. The first call also
+/// supplies SQLite's functions to this copy.
 int register_new_connection(sqlite3* db, char** error, const sqlite3_api_routines* api);
 using AutoExtension = void (*)();
 inline AutoExtension new_connection_hook() noexcept {

@@ -11,10 +11,9 @@ namespace sqlitemem::ext {
 /// Whose limits are meant.
 void keep_limits_of(const HostSqlite& sqlite) noexcept;
 
-/// For the pool: whether SQLite's limits and the pressure on memory let it grow; samples that, if it
-/// is due. SQLite's limits are read again every few milliseconds.
-/// Takes SQLite's allocation mutex, so it must not be called while a lock of ours is held that an
-/// allocation might wait for.
+/// For the pool: whether SQLite's limits and the pressure on memory let it grow; samples that, if
+/// it is due. SQLite's limits are read again every few milliseconds. Takes SQLite's allocation
+/// mutex, so it must not be called while a lock of ours is held that an allocation might wait for.
 GrowthRule pool_growth() noexcept;
 
 }  // namespace sqlitemem::ext
