@@ -70,6 +70,20 @@ TEST_CASE("LimitReader: of limits that are passed, the one passed by most is the
   CHECK(readings.tightest()->headroom_bytes() == 0);
 }
 
+TEST_CASE("LimitReader: file pages in use are used, but count as room", "[pressure][limits]") {
+  const FakeRoot root;
+  write_system(root, "1000000\n");
+  root.write("/sys/fs/cgroup/a/memory.current", "990000\n");
+  root.write("/sys/fs/cgroup/a/memory.stat", "inactive_file 10000\nactive_file 900000\n");
+  const LimitReadings readings = read_once(root, {.held_bytes = 100000, .limit_bytes = 200000});
+  const LimitReading* group = find(readings, LimitSource::cgroup);
+  REQUIRE(group != nullptr);
+  CHECK(group->used_bytes == 980000u);
+  CHECK(group->headroom_bytes() == 920000u);
+  REQUIRE(readings.tightest() != nullptr);
+  CHECK(readings.tightest()->source == LimitSource::config);
+}
+
 TEST_CASE("LimitReader: the host lets the process grow by what is available",
           "[pressure][limits]") {
   const FakeRoot root;
