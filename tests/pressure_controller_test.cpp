@@ -3,6 +3,7 @@
 
 #include "bench/support/random.h"
 #include "tests/support/catch.h"
+#include "tests/support/controller_stand.h"
 
 namespace sqlitemem {
 
@@ -21,62 +22,8 @@ struct PressureControllerTestAccess {
 }  // namespace sqlitemem
 
 using namespace sqlitemem;
-
-namespace {
-
-constexpr std::uint64_t limit_bytes = 1'000'000'000;
-
-/// A controller with a clock, fed with shares of a limit.
-class Stand {
- public:
-  explicit Stand(ResponseMode mode = ResponseMode::full, double interval_seconds = 1)
-      : mode_(mode), interval_seconds_(interval_seconds) {}
-
-  PressureOrder see(double used) {
-    now_ns_ += static_cast<std::uint64_t>(interval_seconds_ * 1e9);
-    order_ = controller_.observe({.at_ns = now_ns_,
-                                  .used_bytes = static_cast<std::uint64_t>(used * limit_bytes),
-                                  .limit_bytes = limit_bytes,
-                                  .limit_id = limit_id_},
-                                 mode_);
-    const auto broken = controller_.find_violation();
-    REQUIRE_FALSE(broken.has_value());
-    return order_;
-  }
-  /// As often, with the same usage.
-  PressureOrder see_for(double seconds, double used) {
-    for (double passed = 0; passed < seconds - 1e-9; passed += interval_seconds_) see(used);
-    return order_;
-  }
-  /// `used` after a rise of `reserve`, which so becomes the burst reserve.
-  PressureOrder rise_to(double used, double reserve) {
-    see(used - reserve);
-    return see(used);
-  }
-  void act(ResponseStage stage, double requested, double freed) {
-    controller_.acted(stage, static_cast<std::uint64_t>(requested * limit_bytes),
-                      static_cast<std::uint64_t>(freed * limit_bytes));
-  }
-  void set_mode(ResponseMode mode) { mode_ = mode; }
-  void set_limit_id(std::uint32_t limit_id) { limit_id_ = limit_id; }
-  void pass(double seconds) { now_ns_ += static_cast<std::uint64_t>(seconds * 1e9); }
-  void turn_back(double seconds) { now_ns_ -= static_cast<std::uint64_t>(seconds * 1e9); }
-  PressureController& controller() { return controller_; }
-
- private:
-  PressureController controller_;
-  PressureOrder order_;
-  ResponseMode mode_;
-  double interval_seconds_;
-  std::uint64_t now_ns_ = 1'000'000'000'000;
-  std::uint32_t limit_id_ = 1;
-};
-
-double share_of(const PressureOrder& order) {
-  return static_cast<double>(order.bytes_to_free) / limit_bytes;
-}
-
-}  // namespace
+using tests::share_of;
+using Stand = tests::ControllerStand;
 
 TEST_CASE("PressureController: each stage is entered at its threshold", "[pressure][controller]") {
   struct Case {
@@ -202,180 +149,6 @@ TEST_CASE("PressureController: it orders what brings expected usage down to 0.86
   SECTION("nothing below that") { CHECK(share_of(stand.see(0.82)) == 0); }
 }
 
-TEST_CASE("PressureController: orders grow as their effect falls short", "[pressure][controller]") {
-  Stand stand;
-  using enum ResponseStage;
-  stand.act(emergency, 0.10, 0.05);
-  CHECK(stand.controller().effect_of(emergency) == Approx(0.7 + 0.3 * 0.5));
-  CHECK(share_of(stand.see(0.93)) == Approx(0.10 / 0.85));
-  CHECK(stand.controller().effect_of(refusal) == stand.controller().effect_of(emergency));
-  CHECK(stand.controller().effect_of(gentle) == 1);
-  SECTION("but at most five times") {
-    for (int times = 0; times < 20; times++) stand.act(emergency, 0.01, 0);
-    CHECK(stand.controller().effect_of(emergency) < 0.01);
-    CHECK(share_of(stand.see(0.871)) == Approx(0.041 / 0.2));
-  }
-  SECTION("more freed than requested counts as all") {
-    for (int times = 0; times < 40; times++) stand.act(emergency, 0.01, 0.05);
-    CHECK(stand.controller().effect_of(emergency) == Approx(1));
-  }
-}
-
-TEST_CASE("PressureController: a stage without effect hands over to the next",
-          "[pressure][controller]") {
-  Stand stand;
-  using enum ResponseStage;
-  const auto without_effect = [&](ResponseStage stage) {
-    for (int times = 0; times < 4; times++) stand.act(stage, 0.01, 0);
-  };
-  SECTION("gentle, if the next would not be left at once") {
-    stand.see(0.88);
-    without_effect(gentle);
-    CHECK(stand.see(0.88).stage == aggressive);
-    // It is not judged by that for ever.
-    CHECK(stand.controller().effect_of(gentle) == Approx(0.5));
-    SECTION("and aggressive to emergency") {
-      without_effect(aggressive);
-      CHECK(stand.see(0.88).stage == emergency);
-      without_effect(emergency);
-      CHECK(stand.see(0.88).stage == emergency);
-    }
-  }
-  SECTION("not otherwise") {
-    stand.see(0.84);
-    without_effect(gentle);
-    CHECK(stand.see(0.84).stage == gentle);
-  }
-}
-
-TEST_CASE("PressureController: the burst reserve is the fastest recent rise in three seconds",
-          "[pressure][controller]") {
-  Stand stand;
-  const auto reserve = [&] { return stand.controller().burst_reserve(); };
-  SECTION("at least 3 %") {
-    stand.see_for(20, 0.5);
-    CHECK(reserve() == Approx(0.03));
-  }
-  SECTION("at most 35 %") {
-    stand.rise_to(0.7, 0.6);
-    CHECK(reserve() == Approx(0.35));
-  }
-  SECTION("slow growth: three seconds of it") {
-    for (double used = 0.1; used < 0.5; used += 0.02) stand.see(used);
-    CHECK(reserve() == Approx(0.06));
-  }
-  SECTION("it halves in five minutes") {
-    stand.rise_to(0.5, 0.2);
-    stand.see_for(301, 0.5);
-    CHECK(reserve() == Approx(0.1).epsilon(0.01));
-  }
-  SECTION("falling usage adds nothing") {
-    for (double used = 0.6; used > 0.1; used -= 0.05) stand.see(used);
-    CHECK(reserve() == Approx(0.03));
-  }
-  SECTION("what was freed meanwhile does not hide a rise") {
-    stand.see_for(5, 0.6);
-    for (int seconds = 0; seconds < 3; seconds++) {
-      stand.act(ResponseStage::none, 0.05, 0.05);
-      stand.see(0.6);
-    }
-    CHECK(reserve() == Approx(0.15));
-  }
-  SECTION("usage that falls by what was freed, and stays, is no rise when freeing ends") {
-    double used = 0.7;
-    for (int seconds = 0; seconds < 5; seconds++) {
-      used -= 0.05;
-      stand.act(ResponseStage::none, 0.05, 0.05);
-      stand.see(used);
-    }
-    stand.see_for(5, used);
-    CHECK(reserve() == Approx(0.03));
-  }
-  SECTION("another limit's usage is no rise") {
-    stand.see_for(5, 0.1);
-    stand.set_limit_id(2);
-    stand.see(0.8);
-    CHECK(reserve() == Approx(0.03));
-    stand.see(0.9);
-    CHECK(reserve() == Approx(0.1));
-  }
-}
-
-TEST_CASE("PressureController: real time counts, not the number of samples",
-          "[pressure][controller]") {
-  using enum ResponseStage;
-  SECTION("ten samples per second") {
-    Stand stand(ResponseMode::full, 0.1);
-    stand.see_for(3.5, 0.5);
-    for (int tenth = 0; tenth < 30; tenth++) stand.see(0.5 + 0.004 * tenth);
-    CHECK(stand.controller().burst_reserve() == Approx(0.116).margin(0.001));
-    Stand other(ResponseMode::full, 0.1);
-    other.see(0.85);
-    double ordered = 0;
-    for (int tenth = 0; tenth < 10; tenth++) ordered += share_of(other.see(0.85));
-    CHECK(ordered == Approx(0.02 / 20));
-    CHECK(other.see_for(4.9, 0.70).stage == gentle);
-    CHECK(other.see(0.70).stage == none);
-  }
-  SECTION("a sample every ten seconds: two are needed for a calm time, rises are those between") {
-    Stand stand(ResponseMode::full, 10);
-    stand.see(0.80);
-    CHECK(stand.see(0.70).stage == gentle);
-    CHECK(stand.see(0.70).stage == none);
-    stand.see(0.80);
-    CHECK(stand.controller().burst_reserve() == Approx(0.10));
-  }
-  SECTION("between 0.1 s and 3 s the reserve is found between samples") {
-    Stand stand(ResponseMode::full, 2);
-    for (double used = 0.1; used < 0.6; used += 0.04) stand.see(used);
-    CHECK(stand.controller().burst_reserve() == Approx(0.06));
-  }
-  SECTION("hours without a sample are ten seconds") {
-    Stand stand;
-    stand.see(0.85);
-    stand.pass(7200);
-    CHECK(share_of(stand.see(0.85)) == Approx(0.02 / 2));
-  }
-  SECTION("a clock that goes back adds no time, and harms nothing") {
-    Stand stand;
-    stand.see(0.85);
-    stand.turn_back(60);
-    const PressureOrder order = stand.see(0.85);
-    CHECK(order.stage == gentle);
-    CHECK(order.bytes_to_free == 0);
-  }
-}
-
-TEST_CASE("PressureController: the first threshold is lower if memory comes back slowly",
-          "[pressure][controller]") {
-  using enum ResponseStage;
-  const double speed = GENERATE(0.006, 0.015);
-  CAPTURE(speed);
-  Stand stand;
-  CHECK_FALSE(stand.controller().reclaim_speed().has_value());
-  SECTION("of much that was asked for") {
-    for (int seconds = 0; seconds < 20; seconds++) {
-      stand.see(0.3);
-      stand.act(emergency, 0.02, speed);
-    }
-    stand.see(0.3);
-    CHECK(*stand.controller().reclaim_speed() == Approx(speed));
-    stand.set_limit_id(2);
-    CHECK(stand.rise_to(0.77, 0.085).stage == (speed < 0.01 ? gentle : none));
-    if (speed < 0.01) {
-      // It is left five points below that.
-      CHECK(stand.see_for(20, 0.745).stage == gentle);
-      CHECK(stand.see_for(5, 0.60).stage == none);
-    }
-  }
-  SECTION("less than one percent per second, asked for, says nothing") {
-    stand.see(0.3);
-    stand.act(gentle, 0.009, 0.001);
-    stand.see(0.3);
-    CHECK_FALSE(stand.controller().reclaim_speed().has_value());
-  }
-}
-
 TEST_CASE("PressureController: without a limit, or with the mode off, it lets go",
           "[pressure][controller]") {
   Stand stand;
@@ -396,18 +169,6 @@ TEST_CASE("PressureController: without a limit, or with the mode off, it lets go
     stand.set_mode(ResponseMode::reclaim);
     CHECK(stand.see(0.97).stage == ResponseStage::emergency);
   }
-}
-
-TEST_CASE("PressureController: pages of files that the kernel drops are not counted",
-          "[pressure][controller]") {
-  PressureController controller;
-  PressureOrder order = controller.observe(
-      {.at_ns = 1, .used_bytes = 990, .limit_bytes = 1000, .file_bytes = 500}, ResponseMode::full);
-  CHECK(order.stage == ResponseStage::none);
-  CHECK(order.used_ratio == Approx(0.49));
-  order = controller.observe({.at_ns = 2, .used_bytes = 10, .limit_bytes = 1000, .file_bytes = 500},
-                             ResponseMode::full);
-  CHECK(order.used_ratio == 0);
 }
 
 TEST_CASE("PressureController: it asks to be called sooner as the limit comes near",

@@ -28,7 +28,7 @@ struct PlantControls {
   bool has_guard = false, guard_refuses = false;
 };
 
-/// What section "plant" of a run is made of; see draw_plant().
+/// What makes one plant differ from another.
 struct PlantShape {
   DemandKind kind = DemandKind::plateau;
   double demand_scale = 1;
