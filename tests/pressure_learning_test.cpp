@@ -104,6 +104,15 @@ TEST_CASE("PressureController: the burst reserve is the fastest recent rise in t
     stand.see(0.9);
     CHECK(reserve() == Approx(0.1));
   }
+  SECTION("rises stay what they were when limits take turns") {
+    stand.see_for(5, 0.7);
+    for (std::uint32_t second = 1; second <= 6; second++) {
+      stand.set_limit_id(second % 2);
+      stand.see(0.2 * (second % 2));
+      stand.see(0.2 * (second % 2) + 0.04);
+    }
+    CHECK(reserve() == Approx(0.08));
+  }
 }
 
 TEST_CASE("PressureController: real time counts, not the number of samples",

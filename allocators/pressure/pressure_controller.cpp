@@ -80,11 +80,20 @@ void PressureController::remember(Position position) noexcept {
   remembered_ = std::min(remembered_ + 1, position_count);
 }
 
+/// So that the newest has `bytes`: rises stay what they were.
+void PressureController::move_positions_to(std::uint64_t bytes) noexcept {
+  const std::uint64_t newest = positions_[(next_ + position_count - 1) % position_count].bytes;
+  for (Position& position : positions_) {
+    position.bytes = bytes >= newest ? position.bytes + (bytes - newest)
+                                     : at_least_zero(position.bytes, newest - bytes);
+  }
+}
+
 void PressureController::learn_reserve(const UsageSample& sample, std::uint64_t used_bytes,
                                        double elapsed_seconds) noexcept {
-  if (sample.limit_id != limit_id_) remembered_ = 0;
-  limit_id_ = sample.limit_id;
   const Position now{.at_ns = sample.at_ns, .bytes = used_bytes + freed_bytes_};
+  if (sample.limit_id != limit_id_ && remembered_ > 0) move_positions_to(now.bytes);
+  limit_id_ = sample.limit_id;
   // Samples further apart than that leave more time for a rise that nobody answers.
   const std::uint64_t then_ns = sample.at_ns > Limits::rise_ns ? sample.at_ns - Limits::rise_ns : 0;
   double rise = 0;

@@ -22,7 +22,8 @@ struct UsageSample {
   /// Of used_bytes: what the kernel drops by itself before it runs out (LimitReading::file_bytes).
   /// It is not counted here: the page cache of a busy container fills most of any limit.
   std::uint64_t file_bytes = 0;
-  std::uint32_t limit_id = 0;  ///< Another id: another limit, whose past usage is not known.
+  /// Another id: another limit, whose usage is measured otherwise. The change to it is no rise.
+  std::uint32_t limit_id = 0;
 };
 
 struct PressureOrder {
@@ -114,6 +115,7 @@ class PressureController {
   void learn_reserve(const UsageSample& sample, std::uint64_t used_bytes,
                      double elapsed_seconds) noexcept;
   [[nodiscard]] std::uint64_t position_before(std::uint64_t at_ns) const noexcept;
+  void move_positions_to(std::uint64_t bytes) noexcept;
   void remember(Position position) noexcept;
   void learn_speed(const UsageSample& sample, double elapsed_seconds) noexcept;
   [[nodiscard]] bool enters(ResponseStage stage) const noexcept;
