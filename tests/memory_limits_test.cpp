@@ -2,8 +2,10 @@
 // missing, unreadable or malformed.
 #include "allocators/pressure/memory_limits.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "allocators/base/bytes.h"
@@ -68,6 +70,20 @@ TEST_CASE("LimitReader: of limits that are passed, the one passed by most is the
   REQUIRE(readings.tightest() != nullptr);
   CHECK(readings.tightest()->source == LimitSource::cgroup);
   CHECK(readings.tightest()->headroom_bytes() == 0);
+}
+
+TEST_CASE("LimitReader: file pages in use are used, but count as room", "[pressure][limits]") {
+  const FakeRoot root;
+  write_system(root, "1000000\n");
+  root.write("/sys/fs/cgroup/a/memory.current", "990000\n");
+  root.write("/sys/fs/cgroup/a/memory.stat", "inactive_file 10000\nactive_file 900000\n");
+  const LimitReadings readings = read_once(root, {.held_bytes = 100000, .limit_bytes = 200000});
+  const LimitReading* group = find(readings, LimitSource::cgroup);
+  REQUIRE(group != nullptr);
+  CHECK(group->used_bytes == 980000u);
+  CHECK(group->headroom_bytes() == 920000u);
+  REQUIRE(readings.tightest() != nullptr);
+  CHECK(readings.tightest()->source == LimitSource::config);
 }
 
 TEST_CASE("LimitReader: the host lets the process grow by what is available",
@@ -275,6 +291,22 @@ TEST_CASE("LimitReader: the real system agrees with an independent reading",
       static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(machine_page_bytes);
   CHECK(static_cast<double>(host->limit_bytes) <= whole * 1.001);
   CHECK(static_cast<double>(host->used_bytes) == resident);
+
+  // A limit that limits nothing, for as long as this test runs.
+  constexpr std::uint64_t generous = std::uint64_t{1} << 46;
+  rlimit old{};
+  REQUIRE(::getrlimit(RLIMIT_DATA, &old) == 0);
+  if (old.rlim_max == RLIM_INFINITY) {
+    rlimit limited = old;
+    limited.rlim_cur = generous;
+    REQUIRE(::setrlimit(RLIMIT_DATA, &limited) == 0);
+    const LimitReadings with = LimitReader("").read({}, 1);
+    REQUIRE(::setrlimit(RLIMIT_DATA, &old) == 0);
+    const auto data = std::ranges::find(with.all, std::string("RLIMIT_DATA"), &LimitReading::name);
+    REQUIRE(data != with.all.end());
+    CHECK(data->limit_bytes == generous);
+    CHECK(data->used_bytes > 0);
+  }
 
   // Each group's limit is in the file that the reading names, and the process is in the group.
   for (const LimitReading& reading : readings.all) {

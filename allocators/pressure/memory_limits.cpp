@@ -78,7 +78,8 @@ ResourceLimits own_resource_limits() noexcept {
 const LimitReading* LimitReadings::tightest() const noexcept {
   // Negative where the limit is passed. Limits and usage are below 2^63.
   const auto room = [](const LimitReading& reading) {
-    return static_cast<std::int64_t>(reading.limit_bytes - reading.used_bytes);
+    return static_cast<std::int64_t>(reading.limit_bytes) -
+           static_cast<std::int64_t>(reading.used_bytes - reading.file_bytes);
   };
   const auto least = std::ranges::min_element(all, {}, room);
   return least == all.end() ? nullptr : &*least;

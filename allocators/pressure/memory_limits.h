@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "allocators/base/bytes.h"
 #include "allocators/pressure/cgroup.h"
 #include "allocators/pressure/pressure_reading.h"
 
@@ -25,13 +26,13 @@ struct LimitReading {
   LimitSource source = LimitSource::none;
   std::uint64_t limit_bytes = 0;  ///< At least 1.
   std::uint64_t used_bytes = 0;   ///< In the limit's own terms; may be more than the limit.
-  /// Of used_bytes: file pages in use, which the kernel would drop before it ran out. No reason to
-  /// refuse anything.
+  /// Of used_bytes: file pages in use. The kernel would drop them before it ran out, as it says in
+  /// MemAvailable for the whole host, so they count as room.
   std::uint64_t file_bytes = 0;
   std::string name;  ///< The file or option that says so, "/sys/fs/cgroup/a/memory.max".
 
   [[nodiscard]] std::uint64_t headroom_bytes() const noexcept {
-    return limit_bytes > used_bytes ? limit_bytes - used_bytes : 0;
+    return at_least_zero(limit_bytes, used_bytes - file_bytes);
   }
 };
 
@@ -75,8 +76,8 @@ class LimitReader {
       : root_(std::move(root)), resource_limits_(resource_limits) {}
 
   /// `now_ns`: monotonic; going back is put up with. The result stays valid until the next read().
-  /// Takes some ten system calls for a process in one group, and small allocations by operator
-  /// new; without memory for these it gives the previous readings. Leaves errno alone.
+  /// Some thirty system calls, and small allocations by operator new; without
+  /// memory for these it gives the previous readings. Leaves errno alone.
   const LimitReadings& read(const OwnMemory& own, std::uint64_t now_ns) noexcept;
 
  private:

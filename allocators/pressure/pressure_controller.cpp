@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "allocators/base/bytes.h"
+
 namespace sqlitemem {
 namespace {
 
@@ -18,6 +20,7 @@ constexpr std::uint64_t most_calm_per_sample_ns = Limits::calm_ns / 2;
 constexpr std::uint64_t least_position_distance_ns = 90'000'000;
 /// A stage that handed over is not judged anew by one action.
 constexpr double effect_after_hand_over = 0.5;
+constexpr std::uint64_t shortest_check_ns = 100'000'000, longest_check_ns = 1'000'000'000;
 /// More than the limit by half, and it does not matter by how much.
 constexpr double greatest_ratio = 1.5;
 
@@ -67,17 +70,30 @@ std::uint64_t PressureController::position_before(std::uint64_t at_ns) const noe
 void PressureController::remember(Position position) noexcept {
   if (remembered_ > 0) {
     const Position& newest = positions_[(next_ + position_count - 1) % position_count];
-    if (position.at_ns < newest.at_ns + least_position_distance_ns) return;
+    if (position.at_ns < newest.at_ns ||
+        position.at_ns - newest.at_ns < least_position_distance_ns) {
+      return;
+    }
   }
   positions_[next_] = position;
   next_ = (next_ + 1) % position_count;
   remembered_ = std::min(remembered_ + 1, position_count);
 }
 
-void PressureController::learn_reserve(const UsageSample& sample, double elapsed_seconds) noexcept {
-  if (sample.limit_id != limit_id_) remembered_ = 0;
+/// So that the newest has `bytes`: rises stay what they were.
+void PressureController::move_positions_to(std::uint64_t bytes) noexcept {
+  const std::uint64_t newest = positions_[(next_ + position_count - 1) % position_count].bytes;
+  for (Position& position : positions_) {
+    position.bytes = bytes >= newest ? position.bytes + (bytes - newest)
+                                     : at_least_zero(position.bytes, newest - bytes);
+  }
+}
+
+void PressureController::learn_reserve(const UsageSample& sample, std::uint64_t used_bytes,
+                                       double elapsed_seconds) noexcept {
+  const Position now{.at_ns = sample.at_ns, .bytes = used_bytes + freed_bytes_};
+  if (sample.limit_id != limit_id_ && remembered_ > 0) move_positions_to(now.bytes);
   limit_id_ = sample.limit_id;
-  const Position now{.at_ns = sample.at_ns, .bytes = sample.used_bytes + freed_bytes_};
   // Samples further apart than that leave more time for a rise that nobody answers.
   const std::uint64_t then_ns = sample.at_ns > Limits::rise_ns ? sample.at_ns - Limits::rise_ns : 0;
   double rise = 0;
@@ -116,7 +132,7 @@ bool PressureController::enters(ResponseStage stage) const noexcept {
       return used_ >= Limits::emergency_used ||
              (expected_ >= Limits::emergency_expected && used_ >= Limits::emergency_expected_used);
     case ResponseStage::refusal:
-      return needed_ >= Limits::refusal_used;
+      return used_ >= Limits::refusal_used;
   }
   return false;
 }
@@ -135,7 +151,7 @@ bool PressureController::is_calm(ResponseStage stage) const noexcept {
     case ResponseStage::emergency:
       return expected_ < Limits::emergency_exit_expected || used_ < Limits::emergency_exit_used;
     case ResponseStage::refusal:
-      return needed_ < Limits::refusal_exit_used;
+      return used_ < Limits::refusal_exit_used;
   }
   return false;
 }
@@ -183,6 +199,14 @@ double PressureController::share_to_free(double elapsed_seconds) const noexcept 
   }
 }
 
+/// As earlyoom sleeps: headroom by the greatest speed seen.
+std::uint64_t PressureController::check_after() const noexcept {
+  if (stage_ >= ResponseStage::emergency) return shortest_check_ns;
+  const double rises = std::max(0.0, Limits::emergency_used - used_) / reserve_;
+  const double wait_ns = rises * static_cast<double>(Limits::rise_ns);
+  return std::clamp(static_cast<std::uint64_t>(wait_ns), shortest_check_ns, longest_check_ns);
+}
+
 PressureOrder PressureController::observe(const UsageSample& sample, ResponseMode mode) noexcept {
   const bool is_first = !last_at_ns_;
   const std::uint64_t elapsed_ns = elapsed_since_last(sample.at_ns);
@@ -191,7 +215,7 @@ PressureOrder PressureController::observe(const UsageSample& sample, ResponseMod
     set_stage(ResponseStage::none);
     if (sample.limit_bytes == 0) {
       remembered_ = 0;
-      used_ = needed_ = expected_ = 0;
+      used_ = expected_ = 0;
       requested_since_ = freed_since_ = 0;
       return {};
     }
@@ -199,10 +223,9 @@ PressureOrder PressureController::observe(const UsageSample& sample, ResponseMod
   const double elapsed_seconds =
       is_first ? first_interval_seconds : static_cast<double>(elapsed_ns) / ns_per_second;
   learn_speed(sample, elapsed_seconds);
-  learn_reserve(sample, elapsed_seconds);
-  used_ = ratio(sample.used_bytes, sample.limit_bytes);
-  needed_ =
-      ratio(sample.used_bytes - std::min(sample.used_bytes, sample.file_bytes), sample.limit_bytes);
+  const std::uint64_t used_bytes = at_least_zero(sample.used_bytes, sample.file_bytes);
+  learn_reserve(sample, used_bytes, elapsed_seconds);
+  used_ = ratio(used_bytes, sample.limit_bytes);
   expected_ = used_ + reserve_;
   PressureOrder order{.used_ratio = used_, .expected_ratio = expected_};
   if (mode == ResponseMode::off) return order;
@@ -214,6 +237,7 @@ PressureOrder PressureController::observe(const UsageSample& sample, ResponseMod
   order.bytes_to_free = static_cast<std::uint64_t>(share_to_free(elapsed_seconds) *
                                                    static_cast<double>(sample.limit_bytes));
   order.stops_growth = expected_ >= Limits::growth_stop_expected;
+  order.check_after_ns = check_after();
   order.refuses = stage_ == ResponseStage::refusal;
   return order;
 }

@@ -20,9 +20,10 @@ struct UsageSample {
   std::uint64_t used_bytes = 0;
   std::uint64_t limit_bytes = 0;  ///< 0: no limit is known; then there are no orders.
   /// Of used_bytes: what the kernel drops by itself before it runs out (LimitReading::file_bytes).
-  /// It counts like other usage, except that nothing is refused because of it.
+  /// It is not counted here: the page cache of a busy container fills most of any limit.
   std::uint64_t file_bytes = 0;
-  std::uint32_t limit_id = 0;  ///< Another id: another limit, whose past usage is not known.
+  /// Another id: another limit, whose usage is measured otherwise. The change to it is no rise.
+  std::uint32_t limit_id = 0;
 };
 
 struct PressureOrder {
@@ -30,8 +31,11 @@ struct PressureOrder {
   std::uint64_t bytes_to_free = 0;  ///< Until the next sample.
   bool stops_growth = false;        ///< Caches and pools shall not grow.
   bool refuses = false;             ///< What can wait or fail shall; true only in `full`.
-  double used_ratio = 0;            ///< Of the limit.
-  double expected_ratio = 0;        ///< With the burst reserve.
+  /// When to look again at the latest: sooner while something has to be done, or while the fastest
+  /// recent rise could bring usage to 0.90 before. 0.1 s to 1 s.
+  std::uint64_t check_after_ns = 1'000'000'000;
+  double used_ratio = 0;      ///< Of the limit, without file_bytes.
+  double expected_ratio = 0;  ///< With the burst reserve.
 };
 
 /// The thresholds and speeds. Ratios are shares of the limit, speeds shares of it per second;
@@ -108,20 +112,23 @@ class PressureController {
   static constexpr std::size_t position_count = 48;
 
   [[nodiscard]] std::uint64_t elapsed_since_last(std::uint64_t at_ns) noexcept;
-  void learn_reserve(const UsageSample& sample, double elapsed_seconds) noexcept;
+  void learn_reserve(const UsageSample& sample, std::uint64_t used_bytes,
+                     double elapsed_seconds) noexcept;
   [[nodiscard]] std::uint64_t position_before(std::uint64_t at_ns) const noexcept;
+  void move_positions_to(std::uint64_t bytes) noexcept;
   void remember(Position position) noexcept;
   void learn_speed(const UsageSample& sample, double elapsed_seconds) noexcept;
   [[nodiscard]] bool enters(ResponseStage stage) const noexcept;
   [[nodiscard]] bool is_calm(ResponseStage stage) const noexcept;
   void move_stage(std::uint64_t elapsed_ns) noexcept;
   void set_stage(ResponseStage stage) noexcept;
+  [[nodiscard]] std::uint64_t check_after() const noexcept;
   [[nodiscard]] double share_to_free(double elapsed_seconds) const noexcept;
 
   ResponseMode mode_ = ResponseMode::full;
   ResponseStage stage_ = ResponseStage::none;
-  std::uint64_t calm_ns_ = 0;  ///< For so long the stage's exit condition has held.
-  double used_ = 0, needed_ = 0, expected_ = 0;  ///< At the last sample; needed: without files.
+  std::uint64_t calm_ns_ = 0;       ///< For so long the stage's exit condition has held.
+  double used_ = 0, expected_ = 0;  ///< At the last sample.
   double reserve_ = PressureThresholds::least_reserve;
   std::array<double, 3> effects_ = {1, 1, 1};  ///< Gentle, aggressive, emergency.
   std::optional<double> reclaim_speed_;
