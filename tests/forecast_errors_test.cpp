@@ -125,7 +125,7 @@ TEST_CASE("Forecast errors: skill is against persistence, and trust follows", "[
 TEST_CASE("Forecast ledger: errors are judged when their time has come", "[forecast]") {
   ForecastLedger ledger;
   const TrendLine line{.level = 0.5, .slope = 0.001};
-  for (int second = 0; second < 50; ++second) {
+  for (int second = 0; second < 49; ++second) {
     ledger.judge(0.51, true);
     for (std::size_t i = 0; i < ForecastLedger::horizon_count; ++i) {
       const HorizonForecast forecast = ledger.forecast(i, line, 0.51, false);
