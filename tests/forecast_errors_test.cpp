@@ -151,6 +151,26 @@ TEST_CASE("Forecast ledger: errors are judged when their time has come", "[forec
   REQUIRE(ledger.forecast(0, line, 0.51, true).predicted == Approx(0.53));
 }
 
+TEST_CASE("Forecast ledger: with another limit 5 points are others", "[forecast]") {
+  ForecastLedger ledger;
+  const TrendLine line{.level = 0.5};
+  for (int second = 0; second < 120; ++second) {
+    ledger.judge(0.53, true);
+    ledger.keep(0, line, 0.5, ledger.forecast(0, line, 0.5, false));
+    ledger.advance();
+  }
+  const HorizonForecast before = ledger.forecast(0, line, 0.5, false);
+  REQUIRE(before.high == Approx(0.53));
+  REQUIRE(before.is_confident);
+  REQUIRE(before.confidence == 1);
+  ledger.rescale(2);
+  const HorizonForecast after = ledger.forecast(0, line, 0.5, false);
+  REQUIRE(after.high == Approx(0.56));
+  REQUIRE_FALSE(after.is_confident);
+  ledger.rescale(0.5);
+  REQUIRE_FALSE(ledger.forecast(0, line, 0.5, false).confidence);
+}
+
 TEST_CASE("Forecast ledger: what was made up, and what was open at a gap, is not judged",
           "[forecast]") {
   const bool is_measured = GENERATE(true, false);

@@ -226,6 +226,24 @@ TEST_CASE("Forecaster: after a longer gap the trend starts anew, a warning does 
   REQUIRE(reading.horizons[0].is_confident);  // Its errors are as they were.
 }
 
+TEST_CASE("Forecaster: no forecast is judged by what a gap hides", "[forecast]") {
+  PressureForecaster forecaster;
+  SECTION("by values made up") {
+    for (std::uint64_t t = 0; t <= 120; t += 5) forecaster.add(t * second, 0.4);
+    REQUIRE_FALSE(read(forecaster).horizons[0].is_confident);  // 19 were judged, at 30, 35, …
+    forecaster.add(125 * second, 0.4);
+    forecaster.add(130 * second, 0.4);
+    REQUIRE(read(forecaster).horizons[0].is_confident);
+  }
+  SECTION("by values of another time") {
+    feed(forecaster, std::vector<double>(49, 0.4));  // 19 were judged.
+    feed(forecaster, std::vector<double>(30, 0.4), 100);
+    REQUIRE_FALSE(read(forecaster).horizons[0].is_confident);
+    feed(forecaster, {0.4}, 130);
+    REQUIRE(read(forecaster).horizons[0].is_confident);
+  }
+}
+
 TEST_CASE("Forecaster: what is no usage is ignored, negative is nothing", "[forecast]") {
   PressureForecaster clean, soiled;
   const std::vector<double> usage = noisy_climb(30, 0.4, 0.001, 0.002, 7);

@@ -147,6 +147,10 @@ TEST_CASE("Forecast: a jump is spliced out and the slope is kept", "[forecast]")
     REQUIRE(forecaster.add(0.229 - 0.1).slope == Approx(0.001).epsilon(0.05));
     REQUIRE(forecaster.window().all()[0] == Approx(0.1));
   }
+  SECTION("just above the threshold") {
+    forecaster.add(0.229 + 0.0151);
+    REQUIRE(forecaster.window().all()[0] == Approx(0.2151));
+  }
   SECTION("below the threshold") {
     forecaster.add(0.229 + 0.0149);
     REQUIRE(forecaster.window().all()[0] == Approx(0.2));
@@ -165,6 +169,14 @@ TEST_CASE("Forecast: what is a jump depends on the steps that are usual", "[fore
     forecaster.add(last + 0.025);
     REQUIRE(forecaster.window().all()[0] == Approx(0.527));
   }
+}
+
+TEST_CASE("Forecast: only the last twenty steps say what is usual", "[forecast]") {
+  GatedTrend forecaster(60);
+  feed(forecaster, zigzag_line(20, 0.5, 0, 0.003));
+  feed(forecaster, zigzag_line(21, 0.5, 0, 0.0005));  // Twenty steps of 0.001.
+  forecaster.add(forecaster.window().newest() + 0.016);
+  REQUIRE(forecaster.window().all()[0] == Approx(0.519));
 }
 
 TEST_CASE("Forecast: a slope's error counts the autocorrelation of the residuals", "[forecast]") {
@@ -195,6 +207,7 @@ TEST_CASE("Forecast: the slope shrinks with its uncertainty", "[forecast]") {
     REQUIRE(line.is_significant);
     REQUIRE(line.slope == Approx(plain.slope * (1 - 9 / (errors * errors))));
     REQUIRE(line.level == Approx((plain.at_end + usage.back()) / 2));
+    REQUIRE(line.at(120) == Approx(line.level + line.slope * 120 * (1 - std::exp(-1.0))));
   } else {
     REQUIRE(errors < 3);
     REQUIRE_FALSE(line.is_significant);
