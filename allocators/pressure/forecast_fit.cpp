@@ -35,7 +35,7 @@ double LineFit::inflation() const noexcept {
 
 LineFit fit_line(std::span<const double> samples) noexcept {
   if (samples.size() < 3) {
-    return {.at_end = samples.empty() ? 0 : samples.back(), .r_squared = std::nullopt};
+    return {.at_end = samples.empty() ? 0 : samples.back()};
   }
   const auto count = static_cast<double>(samples.size());
   const double middle = (count - 1) / 2;
@@ -64,13 +64,15 @@ LineFit fit_line(std::span<const double> samples) noexcept {
     before = residual;
     time += 1;
   }
+  // Equal samples differ from their mean by what rounding does.
+  const double rounding = count * mean * mean * 1e-28;
   return {
       .slope = slope,
       .at_end = mean + slope * middle,
       .slope_error = std::sqrt(squares / (count - 2) / time_squares),
       .autocorrelation = squares > 0 ? std::clamp(neighbours / squares, 0.0, 0.97) : 0.0,
-      .r_squared =
-          all_squares > 0 ? std::optional(std::max(0.0, 1 - squares / all_squares)) : std::nullopt,
+      .r_squared = all_squares > rounding ? std::optional(std::max(0.0, 1 - squares / all_squares))
+                                          : std::nullopt,
   };
 }
 

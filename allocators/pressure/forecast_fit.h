@@ -44,7 +44,7 @@ struct LineFit {
   double slope_error = 0;
   /// Of each residual with the one before it, 0 … 0.97; negative ones count as 0.
   double autocorrelation = 0;
-  std::optional<double> r_squared;  ///< nullopt: the samples are all the same.
+  std::optional<double> r_squared = std::nullopt;  ///< nullopt: the samples are all the same.
 
   /// By how much an error grows when residuals resemble their neighbours, as memory's do: there
   /// are fewer independent samples than it seems. 1 … 8.1.

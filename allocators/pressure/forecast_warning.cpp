@@ -11,19 +11,18 @@ namespace {
 constexpr double alarming_usage = 0.85;
 constexpr double warning_usage = 0.87;
 constexpr double calm_usage = 0.81;
-constexpr double alarming_seconds = 90;
+constexpr double alarming_seconds = 100;
 constexpr double held_seconds = 135;
-constexpr double least_skill = 0.05;
+constexpr double least_skill = 0.1;
 constexpr int alarms_to_warn = 3;
 constexpr unsigned samples_compared = 5;
 constexpr unsigned samples_to_calm = 10;
-constexpr double cautious_errors = 2;
+constexpr double cautious_errors = 3;
 
 }  // namespace
 
 void PressureWarning::update(double usage, const TrendLine& line, double skill) noexcept {
-  const double cautious_slope =
-      std::min(line.slope, line.fitted_slope - cautious_errors * line.slope_error);
+  const double cautious_slope = line.fitted_slope - cautious_errors * line.slope_error;
   const double seconds = line.seconds_to(critical_usage, cautious_slope, rule_.damping_seconds)
                              .value_or(std::numeric_limits<double>::infinity());
   const bool is_near =

@@ -30,7 +30,7 @@ constexpr double above_peaks = 0.01;
 constexpr double room_above_peaks = 0.015;
 
 TrendLine no_trend(double usage, std::size_t samples) noexcept {
-  return {.level = usage, .r_squared = std::nullopt, .samples = samples};
+  return {.level = usage, .samples = samples};
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ struct TrendLine {
   double damping_seconds = 0;
   double cap = std::numeric_limits<double>::infinity();  ///< The line stays at or below it.
   bool is_significant = false;                           ///< The trend is more than chance.
-  std::optional<double> r_squared;
+  std::optional<double> r_squared = std::nullopt;
   std::size_t samples = 0;  ///< That the line rests on.
 
   /// The limit changed: usages are `factor` times what they were. Above 0.

@@ -126,7 +126,7 @@ std::vector<std::size_t> find_events(std::span<const double> usage) {
   bool is_armed = !usage.empty() && usage[0] < 0.90;
   for (std::size_t t = 1; t < usage.size(); ++t) {
     if (is_armed && usage[t] >= 0.90) {
-      events.push_back(t);
+      if (t >= first_judged) events.push_back(t);
       is_armed = false;
     }
     if (usage[t] < 0.80) is_armed = true;
@@ -147,7 +147,7 @@ AlarmScore score_alarms(std::span<const double> usage, const std::vector<bool>& 
   AlarmScore score;
   score.hours = static_cast<double>(usage.size()) / 3600;
   const std::vector<std::size_t> events = find_events(usage);
-  for (std::size_t t = 0; t < usage.size(); ++t) {
+  for (std::size_t t = 0; t + longest_lead < usage.size(); ++t) {
     if (!is_on[t] || (t > 0 && is_on[t - 1]) || usage[t] >= 0.90) continue;
     ++score.warnings;
     const bool is_true = std::any_of(events.begin(), events.end(), [t](std::size_t event) {
@@ -155,7 +155,7 @@ AlarmScore score_alarms(std::span<const double> usage, const std::vector<bool>& 
     });
     if (is_true) continue;
     ++score.false_strictly;
-    const auto followed = usage.subspan(t, std::min(longest_lead + 1, usage.size() - t));
+    const auto followed = usage.subspan(t, longest_lead + 1);
     if (*std::max_element(followed.begin(), followed.end()) < 0.85) ++score.false_materially;
   }
   for (const std::size_t event : events) {

@@ -54,7 +54,8 @@ using HorizonScores = std::array<HorizonScore, forecast_horizons.size()>;
 /// if usage was at 0.75 or above 15 seconds earlier. A warning is an episode of alarms that starts
 /// below 0.90. It is false, strictly, if no event follows within 180 seconds; materially, if usage
 /// does not even reach 0.85 in that time. Its lead is the time from its start to the event, at most
-/// 180, if it was on 5 seconds before; an event with less than 5 seconds of lead is missed.
+/// 180, if it was on 5 seconds before; an event with less than 5 seconds of lead is missed. Events
+/// before first_judged, and warnings with less than 180 seconds to come, are left out.
 struct AlarmScore {
   std::size_t warnings = 0, false_strictly = 0, false_materially = 0;
   std::size_t events = 0, missed = 0;

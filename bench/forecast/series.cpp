@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -17,12 +18,14 @@ namespace fs = std::filesystem;
 std::string read_file(const fs::path& path, std::vector<double>& usage) {
   std::ifstream file(path);
   if (!file) return fmt::format("{}: cannot be opened", path.string());
+  std::size_t number = 0;
   for (std::string line; std::getline(file, line);) {
+    ++number;
     if (line.empty()) continue;
     char* end = nullptr;
     const double value = std::strtod(line.c_str(), &end);
     if (end == line.c_str() || *end != '\0' || !std::isfinite(value)) {
-      return fmt::format("{}: line {} is no number: '{}'", path.string(), usage.size() + 1, line);
+      return fmt::format("{}: line {} is no number: '{}'", path.string(), number, line);
     }
     usage.push_back(value);
   }
