@@ -69,9 +69,10 @@ void MemoryManager::stop() noexcept {
   std::construct_at(&slabs_);
   slabs_.set_new_thread_handler(on_new_thread);
   std::construct_at(&budget_);
-  for (auto* counter : {&large_run_bytes_, &large_run_allocations_, &large_run_frees_,
-                        &large_run_objects_, &peak_live_bytes_, &peak_live_objects_,
-                        &next_peak_check_, &failures_, &corruptions_, &fruitless_out_bytes_}) {
+  for (auto* counter :
+       {&large_run_bytes_, &large_run_allocations_, &large_run_frees_, &large_run_objects_,
+        &peak_live_bytes_, &peak_live_objects_, &next_peak_check_, &failures_, &last_refused_bytes_,
+        &corruptions_, &fruitless_out_bytes_}) {
     counter->store(0, std::memory_order_relaxed);
   }
 }
@@ -166,12 +167,15 @@ void* MemoryManager::allocate_slow(ThreadCache*& cache, std::size_t bytes) noexc
   }
   if (block == nullptr) block = allocate_after_shortage(cache, bytes);
   if (bytes > max_cached_bytes && block != nullptr) slabs_.requests().record_large(bytes);
-  if (block == nullptr) {
-    failures_.fetch_add(1, std::memory_order_relaxed);
-    return nullptr;
-  }
+  if (block == nullptr) return refuse(bytes);
   note_growth();
   return block;
+}
+
+std::nullptr_t MemoryManager::refuse(std::size_t bytes) noexcept {
+  failures_.fetch_add(1, std::memory_order_relaxed);
+  last_refused_bytes_.store(bytes, std::memory_order_relaxed);
+  return nullptr;
 }
 
 /// Pages of the buffer pool that nobody is using make room for what cannot wait.
