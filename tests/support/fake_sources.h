@@ -18,6 +18,7 @@ struct FakeSources : stats::Sources {
   std::vector<stats::WalStatsRow> the_logs;
   stats::PlanReading the_plans;
   std::optional<PressureReading> the_pressure;
+  stats::HostSettings the_settings;
   std::string the_root;
 
   MemoryManager* heap() override { return the_heap; }
@@ -28,6 +29,7 @@ struct FakeSources : stats::Sources {
   std::vector<stats::WalStatsRow> wal_databases() override { return the_logs; }
   stats::PlanReading plans() override { return the_plans; }
   std::optional<PressureReading> pressure() override { return the_pressure; }
+  stats::HostSettings host_settings() override { return the_settings; }
   std::string file_root() override { return the_root; }
 };
 
