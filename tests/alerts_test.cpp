@@ -492,7 +492,7 @@ TEST_CASE("Alerts: without a monitor the limit is memory_limit or the control gr
   REQUIRE(limit.has_value());
   CHECK(limit->limit_bytes == 64 * mib);
   CHECK(limit->used_bytes >= 50 * mib);
-  CHECK(limit->source == "memory_limit");
+  CHECK(limit->source == "the heap, against memory_limit");
   sources.the_pressure.emplace();
   sources.the_pressure->limit_bytes = 10;
   sources.the_pressure->used_bytes = 9;

@@ -247,6 +247,35 @@ TEST_CASE("Doctor: leaked statements are found in SQLite, by their fingerprint",
   CHECK_FALSE(lists(surface, "statement_leak"));
 }
 
+TEST_CASE("Doctor: a statement that was stepped and left is found, with its text",
+          "[doctor][sql]") {
+  const std::string file = "/tmp/sqlitemem_doctor_open_" + std::to_string(::getpid()) + ".db";
+  {
+    Surface surface(file.c_str());
+    REQUIRE(surface.error("CREATE TABLE t(a)") == "");
+    REQUIRE(surface.error("INSERT INTO t VALUES(1), (2)") == "");
+    surface.value("SELECT memory_config('orphan_idle_time', '0')");
+    sqlite3* other = nullptr;
+    REQUIRE(sqlite3_open(file.c_str(), &other) == SQLITE_OK);
+    sqlite3_stmt* statement = nullptr;
+    REQUIRE(sqlite3_prepare_v2(other, "SELECT a FROM t ORDER BY rowid", -1, &statement, nullptr) ==
+            SQLITE_OK);
+    CHECK_FALSE(lists(surface, "unreset_statement"));
+    REQUIRE(sqlite3_step(statement) == SQLITE_ROW);
+    CHECK(lists(surface, "orphaned_transaction"));
+    CHECK(surface.value("SELECT evidence LIKE '%SELECT a FROM t ORDER BY rowid%' "
+                        "FROM memory_doctor WHERE code = 'unreset_statement'") == "1");
+    CHECK(surface.value("SELECT count(*) FROM memory_alerts WHERE code = 'orphaned_transaction' "
+                        "AND cleared_at IS NULL") == "1");
+    sqlite3_reset(statement);
+    CHECK_FALSE(lists(surface, "unreset_statement"));
+    CHECK_FALSE(lists(surface, "orphaned_transaction"));
+    sqlite3_finalize(statement);
+    sqlite3_close(other);
+  }
+  std::filesystem::remove(file);
+}
+
 TEST_CASE("Doctor: a write-ahead log that nobody checkpoints is found, and its fix works",
           "[doctor][sql]") {
   const std::string file = "/tmp/sqlitemem_doctor_wal_" + std::to_string(::getpid()) + ".db";
@@ -275,13 +304,12 @@ TEST_CASE("Doctor: settings of the asking connection are read, and asking change
   const std::string file = "/tmp/sqlitemem_doctor_map_" + std::to_string(::getpid()) + ".db";
   {
     Surface surface(file.c_str());
-    surface.value("PRAGMA page_size = 4096");
     REQUIRE(surface.error("CREATE TABLE t(a)") == "");
     REQUIRE(surface.error("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
                           "WHERE i < 80) INSERT INTO t SELECT zeroblob(1000000) FROM n") == "");
     if (surface.number("PRAGMA mmap_size = 1000000000") < 100'000'000) return;  // Built without.
-    surface.value("PRAGMA cache_size = 77");
-    surface.value("PRAGMA temp_store = MEMORY");
+    REQUIRE(surface.error("PRAGMA cache_size = 77") == "");
+    REQUIRE(surface.error("PRAGMA temp_store = MEMORY") == "");
     CHECK(surface.number("SELECT sum(length(a)) FROM t WHERE a NOT NULL") == 80'000'000);
     CHECK(lists(surface, "mmap_inflated"));
     CHECK(surface.value("SELECT fix_sql FROM memory_doctor WHERE code = 'mmap_inflated'") ==

@@ -116,10 +116,14 @@ std::optional<LimitInForce> read_limit_in_force(Reading& reading) {
     if (!nearest || share(candidate) > share(*nearest)) nearest = candidate;
   };
   if (const HeapReading* heap = reading.heap())
-    consider(heap->figures.totals.held_bytes, heap->figures.totals.limit_bytes, "memory_limit");
-  const CgroupMemory& group = reading.resident().group;
-  if (group.usage_bytes && group.limit_bytes)
-    consider(*group.usage_bytes, *group.limit_bytes, "the control group's limit");
+    consider(heap->figures.totals.held_bytes, heap->figures.totals.limit_bytes,
+             "the heap, against memory_limit");
+  // The group's own usage counts cached files, which the kernel takes back: it says little.
+  const ResidentReading& resident = reading.resident();
+  if (resident.process.resident_bytes && resident.group.limit_bytes) {
+    consider(*resident.process.resident_bytes, *resident.group.limit_bytes,
+             "this process, against the control group's limit");
+  }
   return nearest;
 }
 

@@ -57,10 +57,11 @@ struct MemoryAlertsRow {
 /// The limit that memory is nearest to.
 struct LimitInForce {
   std::uint64_t used_bytes = 0, limit_bytes = 0;
-  std::string source;  ///< In words, for "of <source>": "memory_limit", "the control group".
+  std::string source;  ///< Who uses it against which limit, in words.
 };
-/// What the pressure monitor says; without one, the nearer of memory_limit and the control group.
-/// nullopt: there is no limit, or none can be read.
+/// What the pressure monitor says; without one, the nearer of memory_limit, against what the heap
+/// holds, and the control group's limit, against this process alone. nullopt: there is none, or
+/// none can be read.
 [[nodiscard]] std::optional<LimitInForce> read_limit_in_force(Reading& reading);
 
 }  // namespace sqlitemem::stats

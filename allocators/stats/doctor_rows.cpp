@@ -51,7 +51,7 @@ constexpr std::string_view healthy_advice = "Nothing needs to be done.";
 
 std::string evidence_of_health(const Examination& seen, std::size_t rules) {
   const auto bytes = seen.sqlite_bytes();
-  return fmt::format("{} rules looked; SQLite uses {} in {} connections.", rules,
+  return fmt::format("{} rules looked; SQLite uses {}, and {} connections are known.", rules,
                      bytes ? in_words(*bytes) : "an unknown amount", seen.connections.size());
 }
 

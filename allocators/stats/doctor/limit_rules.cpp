@@ -11,7 +11,7 @@ namespace {
 std::string limit_words(const LimitInForce& limit) {
   return fmt::format("{} of {} are in use ({}){}.", in_words(limit.used_bytes),
                      in_words(limit.limit_bytes), percent_of(limit.used_bytes, limit.limit_bytes),
-                     limit.source.empty() ? "" : ", by " + limit.source);
+                     limit.source.empty() ? "" : ": " + limit.source);
 }
 
 Findings near_limit(const Examination& seen) {
