@@ -306,11 +306,11 @@ TEST_CASE("Doctor: settings of the asking connection are read, and asking change
     Surface surface(file.c_str());
     REQUIRE(surface.error("CREATE TABLE t(a)") == "");
     REQUIRE(surface.error("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
-                          "WHERE i < 80) INSERT INTO t SELECT zeroblob(1000000) FROM n") == "");
+                          "WHERE i < 50) INSERT INTO t SELECT zeroblob(1000000) FROM n") == "");
     if (surface.number("PRAGMA mmap_size = 1000000000") < 100'000'000) return;  // Built without.
     REQUIRE(surface.error("PRAGMA cache_size = 77") == "");
     REQUIRE(surface.error("PRAGMA temp_store = MEMORY") == "");
-    CHECK(surface.number("SELECT sum(length(a)) FROM t WHERE a NOT NULL") == 80'000'000);
+    CHECK(surface.number("SELECT count(*) FROM t WHERE substr(a, -1) = x'00'") == 50);
     CHECK(lists(surface, "mmap_inflated"));
     CHECK(surface.value("SELECT fix_sql FROM memory_doctor WHERE code = 'mmap_inflated'") ==
           "PRAGMA mmap_size = 0");
