@@ -1,5 +1,5 @@
-// Writes docs/reference.md from the descriptions in the code; with --check says whether it is
-// current.
+// Writes docs/reference.md or docs/doctor.md from the descriptions in the code; with --check says
+// whether it is current.
 #include <fmt/format.h>
 #include <sqlite3ext.h>
 
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "allocators/stats/tables.h"
+#include "docs/doctor_page.h"
 #include "ext/sql/functions.h"
 SQLITE_EXTENSION_INIT1
 
@@ -92,11 +93,13 @@ std::string reference(const std::filesystem::path& source_directory) {
 int main(int argument_count, char** arguments) {
   const bool only_check = argument_count > 2 && std::string(arguments[1]) == "--check";
   if (argument_count < 2 || (argument_count > 2 && !only_check)) {
-    fmt::print(stderr, "usage: sqlitemem_reference [--check] docs/reference.md\n");
+    fmt::print(stderr,
+               "usage: sqlitemem_reference [--check] docs/reference.md or docs/doctor.md\n");
     return 2;
   }
   const std::filesystem::path file = arguments[argument_count - 1];
-  const std::string text = reference(SQLITEMEM_SOURCE_DIR);
+  const std::string text =
+      file.stem() == "doctor" ? docs::doctor_page() : reference(SQLITEMEM_SOURCE_DIR);
   if (only_check) {
     if (read_all(file) == text) return 0;
     fmt::print(stderr, "{} is out of date; regenerate it with: {} {}\n", file.string(),

@@ -1,9 +1,11 @@
-// Quoting, and Levenshtein's distance.
+// Quoting, Levenshtein's distance, and amounts for people.
 #include "allocators/base/words.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstddef>
 #include <utility>
 #include <vector>
@@ -75,6 +77,21 @@ std::string nearest_words(std::string_view typed, std::span<const std::string_vi
     words += fmt::format("{}'{}'", index == 0 ? "; the nearest: " : ", ", found[index].name);
   }
   return words;
+}
+
+std::string bytes_in_words(double bytes) {
+  constexpr std::array<const char*, 5> units = {"B", "kB", "MB", "GB", "TB"};
+  std::size_t unit = 0;
+  double amount = std::abs(bytes);
+  for (; amount >= 1024 && unit + 1 < units.size(); ++unit) amount /= 1024;
+  return fmt::format("{}{:.{}f} {}", bytes < 0 ? "-" : "", amount, unit == 0 ? 0 : 1, units[unit]);
+}
+
+std::string seconds_in_words(double seconds) {
+  if (seconds < 120) return fmt::format("{:.0f} s", seconds);
+  if (seconds < 2 * 3600) return fmt::format("{:.0f} min", seconds / 60);
+  if (seconds < 48 * 3600) return fmt::format("{:.1f} h", seconds / 3600);
+  return fmt::format("{:.1f} days", seconds / 86400);
 }
 
 }  // namespace sqlitemem

@@ -15,4 +15,9 @@ std::string quoted(std::string_view text);
 /// contain it. Empty if none is near: then a suggestion would only mislead.
 std::string nearest_words(std::string_view typed, std::span<const std::string_view> names);
 
+/// "512 B", "1.5 kB", "64.0 MB": for people to read, of 1024 like the options. Negative: "-1.5 kB".
+std::string bytes_in_words(double bytes);
+/// "12 s", "7 min", "3.5 h", "2.1 days".
+std::string seconds_in_words(double seconds);
+
 }  // namespace sqlitemem

@@ -109,6 +109,7 @@ HeapTotals MemoryManager::totals() noexcept {
                        large.allocations;
   totals.frees = slabs.frees + large_run_frees_.load(std::memory_order_relaxed) + large.frees;
   totals.failures = failures_.load(std::memory_order_relaxed);
+  totals.last_refused_bytes = last_refused_bytes_.load(std::memory_order_relaxed);
   totals.corruptions = corruptions_.load(std::memory_order_relaxed);
   totals.threads = slabs_.threads();
   return totals;
@@ -145,6 +146,7 @@ void MemoryManager::reset_statistics() noexcept {
   large_run_allocations_.store(0, std::memory_order_relaxed);
   large_run_frees_.store(0, std::memory_order_relaxed);
   failures_.store(0, std::memory_order_relaxed);
+  last_refused_bytes_.store(0, std::memory_order_relaxed);
   budget_.reset_peak();
   reset_peaks();
 }

@@ -69,9 +69,10 @@ void MemoryManager::stop() noexcept {
   std::construct_at(&slabs_);
   slabs_.set_new_thread_handler(on_new_thread);
   std::construct_at(&budget_);
-  for (auto* counter : {&large_run_bytes_, &large_run_allocations_, &large_run_frees_,
-                        &large_run_objects_, &peak_live_bytes_, &peak_live_objects_,
-                        &next_peak_check_, &failures_, &corruptions_, &fruitless_out_bytes_}) {
+  for (auto* counter :
+       {&large_run_bytes_, &large_run_allocations_, &large_run_frees_, &large_run_objects_,
+        &peak_live_bytes_, &peak_live_objects_, &next_peak_check_, &failures_, &last_refused_bytes_,
+        &corruptions_, &fruitless_out_bytes_}) {
     counter->store(0, std::memory_order_relaxed);
   }
 }
@@ -166,11 +167,7 @@ void* MemoryManager::allocate_slow(ThreadCache*& cache, std::size_t bytes) noexc
   }
   if (block == nullptr) block = allocate_after_shortage(cache, bytes);
   if (bytes > max_cached_bytes && block != nullptr) slabs_.requests().record_large(bytes);
-  if (block == nullptr) {
-    failures_.fetch_add(1, std::memory_order_relaxed);
-    if (const auto refused = on_refusal_.load(std::memory_order_acquire)) refused(bytes);
-    return nullptr;
-  }
+  if (block == nullptr) return refuse(bytes);
   note_growth();
   // A large block changes more than a refill does.
   if (bytes > max_cached_bytes || cache->slow_calls++ % 8 == 0) look_around();
@@ -179,6 +176,13 @@ void* MemoryManager::allocate_slow(ThreadCache*& cache, std::size_t bytes) noexc
 
 void MemoryManager::look_around() noexcept {
   if (const auto look = on_slow_path_.load(std::memory_order_acquire)) look();
+}
+
+std::nullptr_t MemoryManager::refuse(std::size_t bytes) noexcept {
+  failures_.fetch_add(1, std::memory_order_relaxed);
+  last_refused_bytes_.store(bytes, std::memory_order_relaxed);
+  if (const auto refused = on_refusal_.load(std::memory_order_acquire)) refused(bytes);
+  return nullptr;
 }
 
 /// Pages of the buffer pool that nobody is using make room for what cannot wait.

@@ -39,8 +39,9 @@ struct HeapTotals {
   std::uint64_t allocations = 0, frees = 0;  ///< Since reset_statistics().
   std::uint64_t failures =
       0;  ///< Requests answered with nullptr (limit, exhaustion, over max_request_bytes).
-  std::uint64_t corruptions = 0;  ///< Double frees and corrupt pointers reported.
-  std::uint64_t threads = 0;      ///< Threads with a cache.
+  std::uint64_t last_refused_bytes = 0;  ///< The size of the last one; 0: none.
+  std::uint64_t corruptions = 0;         ///< Double frees and corrupt pointers reported.
+  std::uint64_t threads = 0;             ///< Threads with a cache.
 };
 
 /// Resident bytes by what they hold; the OS is asked (mincore), ~0.7 ms per GiB.
@@ -197,6 +198,7 @@ class MemoryManager {
     const auto* bytes = other_live_bytes_.load(std::memory_order_acquire);
     return bytes == nullptr ? 0 : bytes->load(std::memory_order_relaxed);
   }
+  std::nullptr_t refuse(std::size_t bytes) noexcept;
   [[nodiscard]] void* allocate_run(std::size_t bytes) noexcept;
   [[nodiscard]] void* allocate_roomy(std::size_t bytes) noexcept;
   void count_resized_run(std::size_t from, std::size_t to, std::size_t request_bytes) noexcept;
@@ -252,7 +254,7 @@ class MemoryManager {
   std::atomic<std::uint64_t> large_run_bytes_{0}, large_run_allocations_{0}, large_run_frees_{0};
   std::atomic<std::uint64_t> large_run_objects_{0};
   std::atomic<std::uint64_t> peak_live_bytes_{0}, peak_live_objects_{0}, next_peak_check_{0};
-  std::atomic<std::uint64_t> failures_{0}, corruptions_{0};
+  std::atomic<std::uint64_t> failures_{0}, last_refused_bytes_{0}, corruptions_{0};
   std::atomic<std::uint64_t> last_maintenance_ns_{0};
   // The most that was live since a collection did not help a refused request; 0: none did not.
   std::atomic<std::uint64_t> fruitless_out_bytes_{0};

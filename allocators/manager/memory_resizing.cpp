@@ -72,13 +72,13 @@ void* MemoryManager::resize(ThreadCache*& cache, void* block, std::size_t bytes)
       bytes <= max_request_bytes) {
     std::size_t max_batch = 0;
     const std::size_t growth = bytes > old_bytes ? bytes - old_bytes : 0;
-    if (growth != 0 && !fits_live_limit(growth, max_batch)) return failures_.fetch_add(1), nullptr;
+    if (growth != 0 && !fits_live_limit(growth, max_batch)) return refuse(bytes);
     void* resized = large_.resize(block, bytes);
     if (resized == nullptr && collect_for_request(cache)) {
       resized = large_.resize(block, bytes);
       note_collection(resized != nullptr);
     }
-    if (resized == nullptr) return failures_.fetch_add(1), nullptr;
+    if (resized == nullptr) return refuse(bytes);
     if (growth != 0) slabs_.requests().record_large(bytes), note_growth();
     return resized;
   }

@@ -14,7 +14,7 @@ struct ConnectionMemoryRow {
   std::optional<std::string> txn_state;
   std::optional<std::uint64_t> cache_used_bytes, cache_share_bytes, schema_used_bytes;
   std::optional<std::uint64_t> stmt_used_bytes;
-  std::optional<std::uint64_t> lookaside_used_bytes;
+  std::optional<std::uint64_t> lookaside_used_bytes, lookaside_hits, lookaside_misses;
   std::optional<std::uint64_t> cache_hits, cache_misses, cache_writes, cache_spills;
   std::optional<std::uint64_t> open_statements, busy_statements, total_bytes;
   Flag is_stale;
@@ -49,6 +49,11 @@ struct ConnectionMemoryRow {
          "Prepared statements."},
         {"lookaside_used_bytes", &R::lookaside_used_bytes, Role::detail, "",
          "Lookaside slots in use now, times their size if it is known; part of the figures above."},
+        {"lookaside_hits", &R::lookaside_hits, Role::counter, "",
+         "Small requests served from lookaside memory; NULL: SQLite was built without it."},
+        {"lookaside_misses", &R::lookaside_misses, Role::counter, "",
+         "Small requests that went to the heap, because they were too large for a slot or none was "
+         "free; NULL as above."},
         {"cache_hits", &R::cache_hits, Role::counter, "", "Pages found in the page cache."},
         {"cache_misses", &R::cache_misses, Role::counter, "", "Pages read from the file."},
         {"cache_writes", &R::cache_writes, Role::counter, "", "Pages written to the file."},

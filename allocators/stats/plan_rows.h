@@ -14,7 +14,7 @@ struct PlanCacheStatsRow {
   std::string sql, fingerprint;
   std::uint64_t memory_bytes = 0, runs = 0;
   std::optional<std::uint64_t> hits;
-  std::uint64_t reprepares = 0;
+  std::uint64_t reprepares = 0, sorts = 0;
   Flag is_busy;
   std::optional<double> idle_seconds;
 
@@ -43,6 +43,8 @@ struct PlanCacheStatsRow {
         {"reprepares", &R::reprepares, Role::counter, "",
          "How often SQLite compiled it again, after a change of the schema or of a value that the "
          "plan depends on."},
+        {"sorts", &R::sorts, Role::counter, "",
+         "How often it sorted rows because no index had them in order; since it was compiled."},
         {"is_busy", &R::is_busy, Role::detail, "",
          "1: it was stepped, and neither finished nor was reset. The statement that asks is."},
         {"idle_seconds", &R::idle_seconds, Role::detail, "",

@@ -97,6 +97,11 @@ const std::vector<OpenTransactionsRow>& Reading::transactions() {
   return *transactions_;
 }
 
+const std::vector<WalStatsRow>& Reading::logs() {
+  if (!logs_) logs_ = sources_.wal_databases();
+  return *logs_;
+}
+
 const LibraryFigures& Reading::sqlite_figures() {
   if (!library_) library_ = sources_.sqlite_figures();
   return *library_;

@@ -14,6 +14,7 @@
 #include "allocators/stats/plan_rows.h"
 #include "allocators/stats/process_memory.h"
 #include "allocators/stats/transaction_rows.h"
+#include "allocators/stats/wal_rows.h"
 
 namespace sqlitemem::stats {
 
@@ -83,6 +84,7 @@ class Reading {
   const std::vector<RequestPattern>& request_patterns();  ///< Empty without a heap.
   const std::vector<ConnectionMemoryRow>& connections();
   const std::vector<OpenTransactionsRow>& transactions();
+  const std::vector<WalStatsRow>& logs();
   const LibraryFigures& sqlite_figures();
   const ResidentReading& resident();
   const PlanReading& plans();
@@ -99,6 +101,7 @@ class Reading {
   std::optional<std::vector<RequestPattern>> request_patterns_;
   std::optional<std::vector<ConnectionMemoryRow>> connections_;
   std::optional<std::vector<OpenTransactionsRow>> transactions_;
+  std::optional<std::vector<WalStatsRow>> logs_;
   std::optional<LibraryFigures> library_;
   std::optional<ResidentReading> resident_;
   std::optional<PlanReading> plans_;

@@ -93,10 +93,16 @@ MemoryDiffRow compare_part(std::string_view component, const Snapshot& before,
 }  // namespace
 
 Snapshot take_snapshot(Sources& sources, std::optional<std::string> label) {
-  Snapshot snapshot;
-  snapshot.label = std::move(label);
-  snapshot.taken_at = iso8601(std::time(nullptr));
   sources.forget();
+  Snapshot snapshot = snapshot_of(sources);
+  snapshot.label = std::move(label);
+  return snapshot;
+}
+
+Snapshot snapshot_of(Sources& sources) {
+  Snapshot snapshot;
+  snapshot.taken_at_unix_seconds = std::time(nullptr);
+  snapshot.taken_at = iso8601(snapshot.taken_at_unix_seconds);
   Reading& reading = sources.reading();
   if (const HeapReading* heap = reading.heap()) add_heap_parts(snapshot, heap->figures);
   add_connection_parts(snapshot, reading.connections());

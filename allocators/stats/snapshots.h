@@ -23,6 +23,7 @@ struct Snapshot {
   std::uint64_t snapshot_id = 0;
   std::optional<std::string> label;
   std::string taken_at;
+  std::int64_t taken_at_unix_seconds = 0;
   bool heap_was_measured = false;
   std::optional<std::uint64_t> live_bytes, live_objects, resident_bytes;
   std::vector<SnapshotPart> parts;
@@ -30,6 +31,8 @@ struct Snapshot {
 
 /// Reads everything that memory_diff can compare, anew. `snapshot_id` is left 0.
 Snapshot take_snapshot(Sources& sources, std::optional<std::string> label);
+/// The same from what was read already.
+Snapshot snapshot_of(Sources& sources);
 
 /// The last snapshots of the process, 64 at most: the oldest goes first. Thread-safe.
 class SnapshotStore {

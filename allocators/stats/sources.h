@@ -9,6 +9,7 @@
 #include "allocators/manager/memory_manager.h"
 #include "allocators/pressure/pressure_reading.h"
 #include "allocators/stats/connection_rows.h"
+#include "allocators/stats/host_settings.h"
 #include "allocators/stats/library_figures.h"
 #include "allocators/stats/plan_rows.h"
 #include "allocators/stats/reading.h"
@@ -49,6 +50,8 @@ class Sources {
   virtual std::vector<TransactionKillsRow> transaction_kills() { return {}; }
   virtual std::vector<WalStatsRow> wal_databases() { return {}; }
   virtual LibraryFigures sqlite_figures() = 0;
+  /// Not part of a reading: only the doctor asks.
+  virtual HostSettings host_settings() { return {}; }
   /// nullopt: nobody watches.
   virtual std::optional<PressureReading> pressure() { return std::nullopt; }
   virtual PlanReading plans() { return {}; }

@@ -5,11 +5,14 @@
 #include <tuple>
 #include <type_traits>
 
+#include "allocators/stats/alert_rows.h"
 #include "allocators/stats/arena_rows.h"
 #include "allocators/stats/config_rows.h"
 #include "allocators/stats/connection_rows.h"
+#include "allocators/stats/doctor_rows.h"
 #include "allocators/stats/heap_rows.h"
 #include "allocators/stats/large_rows.h"
+#include "allocators/stats/leak_rows.h"
 #include "allocators/stats/memory_rows.h"
 #include "allocators/stats/metrics.h"
 #include "allocators/stats/plan_rows.h"
@@ -54,8 +57,8 @@ using AllTables =
                BufferPoolAdviceRow, TransactionArenaStatsRow, TxnVariablesRow, OpenTransactionsRow,
                OrphanedTransactionsRow, TransactionKillsRow, WalStatsRow, PlanCacheStatsRow,
                PlanCacheSummaryRow, MemorySnapshotsRow, MemoryDiffRow, MemoryPressureRow,
-               MemoryForecastRow, MemoryHistoryRow, MemoryResponsesRow, MemoryConfigRow,
-               MemoryMetricsRow>;
+               MemoryForecastRow, MemoryHistoryRow, MemoryResponsesRow, MemoryAlertsRow,
+               MemoryDoctorRow, LeakSuspectsRow, MemoryConfigRow, MemoryMetricsRow>;
 
 /// Calls `use(std::type_identity<Row>{})` for each table, in order.
 template <class Use>

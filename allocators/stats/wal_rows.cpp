@@ -6,7 +6,7 @@
 namespace sqlitemem::stats {
 
 std::vector<WalStatsRow> WalStatsRow::snapshot(Sources& sources, Arguments) {
-  return sources.wal_databases();
+  return sources.reading().logs();
 }
 
 }  // namespace sqlitemem::stats

@@ -20,6 +20,21 @@ std::optional<std::uint64_t> lookaside_bytes(sqlite3* db) {
   return slots == 0U ? slots : std::nullopt;
 }
 
+/// These counters are in the place of the highest value.
+std::uint64_t lookaside_count(sqlite3* db, int what) {
+  int now = 0, count = 0;
+  if (sqlite3_db_status(db, what, &now, &count, 0) != SQLITE_OK || count < 0) return 0;
+  return static_cast<std::uint64_t>(count);
+}
+
+void read_lookaside(sqlite3* db, ConnectionSnapshot& values) {
+  values.lookaside_used_bytes = lookaside_bytes(db);
+  if (sqlite3_compileoption_used("OMIT_LOOKASIDE") != 0) return;
+  values.lookaside_hits = lookaside_count(db, SQLITE_DBSTATUS_LOOKASIDE_HIT);
+  values.lookaside_misses = lookaside_count(db, SQLITE_DBSTATUS_LOOKASIDE_MISS_SIZE) +
+                            lookaside_count(db, SQLITE_DBSTATUS_LOOKASIDE_MISS_FULL);
+}
+
 const char* txn_state_name(int state) {
   switch (state) {
     case SQLITE_TXN_NONE:
@@ -47,7 +62,7 @@ void read_values(sqlite3* db, MayWait may_wait, ConnectionSnapshot& values) {
     values.schema_used_bytes = status_of(db, SQLITE_DBSTATUS_SCHEMA_USED);
   }
   values.stmt_used_bytes = status_of(db, SQLITE_DBSTATUS_STMT_USED);
-  values.lookaside_used_bytes = lookaside_bytes(db);
+  read_lookaside(db, values);
   values.cache_hits = status_of(db, SQLITE_DBSTATUS_CACHE_HIT);
   values.cache_misses = status_of(db, SQLITE_DBSTATUS_CACHE_MISS);
   values.cache_writes = status_of(db, SQLITE_DBSTATUS_CACHE_WRITE);

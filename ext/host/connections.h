@@ -23,6 +23,7 @@ struct ConnectionSnapshot {
       txn_state;  ///< "none", "read", "write"; nullopt before SQLite 3.34 or never read.
   std::optional<std::uint64_t> cache_used_bytes, schema_used_bytes, stmt_used_bytes,
       lookaside_used_bytes;
+  std::optional<std::uint64_t> lookaside_hits, lookaside_misses;  ///< nullopt: there is none.
   /// Of cache_used_bytes, its part of what several connections share (SQLite's shared-cache mode).
   std::optional<std::uint64_t> cache_share_bytes;
   std::optional<std::uint64_t> cache_hits, cache_misses, cache_writes, cache_spills;

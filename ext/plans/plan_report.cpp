@@ -31,6 +31,7 @@ stats::PlanCacheStatsRow read_statement(sqlite3_stmt* statement, const PlanCache
   row.memory_bytes = counter_of(statement, SQLITE_STMTSTATUS_MEMUSED);
   row.runs = counter_of(statement, SQLITE_STMTSTATUS_RUN);
   row.reprepares = counter_of(statement, SQLITE_STMTSTATUS_REPREPARE);
+  row.sorts = counter_of(statement, SQLITE_STMTSTATUS_SORT);
   row.is_busy = sqlite3_stmt_busy(statement) != 0;
   row.owner = is_of_a_virtual_table(row.sql) ? "vtab" : "app";
   const Plan* plan = cache == nullptr ? nullptr : cache->find(statement);

@@ -41,6 +41,8 @@ stats::ConnectionMemoryRow as_row(ConnectionSnapshot&& from) {
   row.schema_used_bytes = from.schema_used_bytes;
   row.stmt_used_bytes = from.stmt_used_bytes;
   row.lookaside_used_bytes = from.lookaside_used_bytes;
+  row.lookaside_hits = from.lookaside_hits;
+  row.lookaside_misses = from.lookaside_misses;
   row.cache_hits = from.cache_hits;
   row.cache_misses = from.cache_misses;
   row.cache_writes = from.cache_writes;

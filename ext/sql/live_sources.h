@@ -27,6 +27,7 @@ class LiveSources : public stats::Sources {
   std::vector<stats::TransactionKillsRow> transaction_kills() override;
   std::vector<stats::WalStatsRow> wal_databases() override;
   stats::LibraryFigures sqlite_figures() override;
+  stats::HostSettings host_settings() override;
   stats::PlanReading plans() override;
   std::optional<PressureReading> pressure() override;
   std::string file_root() override { return {}; }

@@ -14,12 +14,22 @@ struct FakeSources : stats::Sources {
   MemoryManager* the_heap = nullptr;
   std::vector<stats::ConnectionMemoryRow> the_connections;
   stats::LibraryFigures the_library;
+  std::vector<stats::OpenTransactionsRow> the_transactions;
+  std::vector<stats::WalStatsRow> the_logs;
+  stats::PlanReading the_plans;
+  std::optional<PressureReading> the_pressure;
+  stats::HostSettings the_settings;
   std::string the_root;
 
   MemoryManager* heap() override { return the_heap; }
   std::string heap_note() override { return the_heap == nullptr ? "No heap in this test." : ""; }
   std::vector<stats::ConnectionMemoryRow> connections() override { return the_connections; }
   stats::LibraryFigures sqlite_figures() override { return the_library; }
+  std::vector<stats::OpenTransactionsRow> transactions() override { return the_transactions; }
+  std::vector<stats::WalStatsRow> wal_databases() override { return the_logs; }
+  stats::PlanReading plans() override { return the_plans; }
+  std::optional<PressureReading> pressure() override { return the_pressure; }
+  stats::HostSettings host_settings() override { return the_settings; }
   std::string file_root() override { return the_root; }
 };
 
