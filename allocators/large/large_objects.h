@@ -12,6 +12,7 @@
 #include "allocators/config.h"
 #include "allocators/large/region_map.h"
 #include "allocators/pages/budget.h"
+#include "allocators/pages/fill_map.h"
 #include "allocators/pages/metadata_heap.h"
 #include "allocators/pages/page_source.h"
 #include "allocators/pages/region.h"
@@ -87,6 +88,10 @@ class LargeObjects {
   std::size_t coalesce_all() noexcept;
 
   [[nodiscard]] LargeObjectTotals totals() const noexcept;
+  /// From the start of the area to what was never handed out.
+  [[nodiscard]] std::uint64_t span_bytes() const noexcept;
+  /// What objects use, and what is held with the free regions between them.
+  void add_to(FillMap& map) const noexcept;
   /// Of live objects, page-rounded; one relaxed load each, for checks on growth.
   [[nodiscard]] std::uint64_t live_bytes() const noexcept;
   [[nodiscard]] std::uint64_t live_objects() const noexcept;

@@ -46,6 +46,24 @@ std::vector<LargeObjectInfo> LargeObjects::objects() const {
   }
 }
 
+std::uint64_t LargeObjects::span_bytes() const noexcept {
+  const LockGuard guard(lock_);
+  if (!is_started_) return 0;
+  return static_cast<std::uint64_t>(map_.area().frontier() - map_.area().begin());
+}
+
+void LargeObjects::add_to(FillMap& map) const noexcept {
+  const LockGuard guard(lock_);
+  if (!is_started_) return;
+  for (const LargeRegion* region = map_.first(); region != nullptr; region = region->above) {
+    const std::uint64_t bytes = std::uint64_t{region->pages} * page_bytes;
+    const std::uint64_t dirty_bytes = std::uint64_t{region->dirty_pages} * page_bytes;
+    map.add(std::uint64_t{region->first_page} * page_bytes, bytes,
+            {.used_bytes = region->is_live ? bytes : 0,
+             .held_bytes = region->is_live ? bytes : dirty_bytes});
+  }
+}
+
 std::uint64_t LargeObjects::resident_bytes() const noexcept {
   const LockGuard guard(lock_);
   if (!is_started_) return 0;

@@ -129,6 +129,18 @@ ResidentBytes MemoryManager::resident() noexcept {
           .metadata = metadata_.resident_bytes()};
 }
 
+std::vector<AreaFill> MemoryManager::fill_maps(std::size_t most_cells) {
+  std::vector<AreaFill> areas;
+  if (!is_started()) return areas;
+  areas.push_back({"slabs", FillMap(chunks_.chunks() * chunk_bytes, chunk_bytes, most_cells)});
+  slabs_.add_to(areas.back().map);
+  areas.push_back({"runs", FillMap(runs_.totals().segments * mib, chunk_bytes, most_cells)});
+  runs_.add_to(areas.back().map);
+  areas.push_back({"large", FillMap(large_.span_bytes(), chunk_bytes, most_cells)});
+  large_.add_to(areas.back().map);
+  return areas;
+}
+
 std::vector<SizeClassTotals> MemoryManager::size_classes() {
   return is_started() ? slabs_.size_classes() : std::vector<SizeClassTotals>{};
 }

@@ -13,6 +13,7 @@
 #include "allocators/config.h"
 #include "allocators/large/large_objects.h"
 #include "allocators/pages/budget.h"
+#include "allocators/pages/fill_map.h"
 #include "allocators/pages/metadata_heap.h"
 #include "allocators/pages/region.h"
 #include "allocators/slab/run_heap.h"
@@ -144,6 +145,9 @@ class MemoryManager {
   [[nodiscard]] RunTotals runs() noexcept { return runs_.totals(); }
   [[nodiscard]] LargeObjectTotals large() noexcept { return large_.totals(); }
   [[nodiscard]] std::vector<LargeObjectInfo> large_objects() { return large_.objects(); }
+  /// How full the areas of slabs, page runs and large objects are, in at most `most_cells` cells
+  /// each. Areas that nothing was taken from have none.
+  [[nodiscard]] std::vector<AreaFill> fill_maps(std::size_t most_cells);
   void reset_statistics() noexcept;
   /// Peaks start again from what is live now; the counters go on. For SQLite's status resets.
   void reset_peaks() noexcept;

@@ -144,6 +144,8 @@ class BufferPool {
   [[nodiscard]] std::vector<CacheTotals> caches();
   [[nodiscard]] std::vector<PageInfo> pages();
   [[nodiscard]] PoolResidentBytes resident() noexcept;
+  /// How full the extents of pages are, along their area.
+  [[nodiscard]] FillMap fill_map(std::size_t most_cells);
   /// Whether references are sampled for advice(); they are at first.
   void set_advice(bool is_wanted) noexcept;
   [[nodiscard]] PoolAdvice advice() noexcept;

@@ -206,6 +206,20 @@ std::uint64_t FrameStore::trim() noexcept {
   return before - held_bytes_;
 }
 
+void FrameStore::add_to(FillMap& map) const noexcept {
+  for (std::uint32_t extent = 0; extent < opened_; ++extent) {
+    const Extent& entry = extents_[extent];
+    if (!entry.is_open) continue;
+    const FrameKind& kind = kinds_[entry.kind];
+    const auto used = static_cast<std::uint64_t>(std::popcount(entry.used));
+    const auto charged = static_cast<std::uint64_t>(std::popcount(entry.charged));
+    map.add(
+        std::uint64_t{extent} * extent_bytes, extent_bytes,
+        {.used_bytes = used * kind.frame_bytes(),
+         .held_bytes = fixed_bytes(kind) + (is_page_sized(kind) ? charged * kind.page_bytes : 0)});
+  }
+}
+
 std::optional<Violation> FrameStore::find_violation() const noexcept {
   std::uint64_t in_use = 0, free = 0, free_bytes = 0, held = 0, idle = 0;
   for (std::uint32_t extent = 0; extent < opened_; ++extent) {

@@ -9,6 +9,7 @@
 #include "allocators/base/bytes.h"
 #include "allocators/base/check.h"
 #include "allocators/pages/budget.h"
+#include "allocators/pages/fill_map.h"
 #include "allocators/pages/page_source.h"
 #include "allocators/pages/region.h"
 #include "allocators/pool/frame.h"
@@ -82,6 +83,12 @@ class FrameStore {
   /// Free frames whose memory is held for re-use.
   [[nodiscard]] std::uint64_t free_frames() const noexcept { return free_frames_; }
   [[nodiscard]] std::uint64_t free_bytes() const noexcept { return free_bytes_; }
+  /// From the start of the area to what was never opened.
+  [[nodiscard]] std::uint64_t span_bytes() const noexcept {
+    return std::uint64_t{opened_} * extent_bytes;
+  }
+  /// What frames use and hold, headers included.
+  void add_to(FillMap& map) const noexcept;
   [[nodiscard]] std::optional<Violation> find_violation() const noexcept;
 
  private:

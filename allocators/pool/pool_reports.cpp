@@ -88,6 +88,18 @@ std::vector<CacheTotals> BufferPool::caches() {
   return rows;
 }
 
+FillMap BufferPool::fill_map(std::size_t most_cells) {
+  std::uint64_t span_bytes = 0;
+  {
+    const LockGuard guard(lock_);
+    span_bytes = store_.span_bytes();
+  }
+  FillMap map(span_bytes, extent_bytes, most_cells);
+  const LockGuard guard(lock_);
+  store_.add_to(map);
+  return map;
+}
+
 std::vector<PageInfo> BufferPool::pages() {
   std::vector<PageInfo> rows;
   const PoolTotals now = totals();

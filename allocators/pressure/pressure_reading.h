@@ -117,8 +117,7 @@ struct PressureReading {
   std::vector<PressureSample> history;                   ///< Oldest first.
   std::uint64_t pressure_events = 0;                     ///< Times that the stage rose from none.
   std::uint64_t pressure_events_last_hour = 0;
-  /// The last request that was refused, and what was held and allowed then; 0: none was.
-  std::uint64_t last_refused_bytes = 0, held_at_refusal_bytes = 0, allowed_at_refusal_bytes = 0;
+  std::uint64_t refused_requests = 0;  ///< By heap and buffer pool, since the start or a reset.
   std::string note;  ///< What cannot be measured here, in words; empty if nothing.
 };
 

@@ -121,6 +121,14 @@ std::uint64_t ChunkPool::chunks() const noexcept {
   return chunk_count_;
 }
 
+void ChunkPool::add_free_chunks(FillMap& map) const noexcept {
+  const LockGuard guard(lock_);
+  for (std::uint32_t chunk = newest_; chunk != no_chunk; chunk = slabs_[chunk].next) {
+    const auto pages = static_cast<std::uint64_t>(std::popcount(slabs_[chunk].charged_pages));
+    map.add(std::uint64_t{chunk} << chunk_shift, chunk_bytes, {.held_bytes = pages * page_bytes});
+  }
+}
+
 std::uint64_t ChunkPool::resident_bytes() const noexcept {
   const LockGuard guard(lock_);  // The frontier moves.
   const auto bytes = static_cast<std::size_t>(area_->frontier() - area_->begin());

@@ -10,6 +10,7 @@
 #include "allocators/base/check.h"
 #include "allocators/base/lock.h"
 #include "allocators/pages/budget.h"
+#include "allocators/pages/fill_map.h"
 #include "allocators/pages/page_source.h"
 #include "allocators/pages/region.h"
 #include "allocators/slab/slab.h"
@@ -53,6 +54,12 @@ class ChunkPool {
   [[nodiscard]] std::uint64_t free_chunks() const noexcept;
   [[nodiscard]] std::uint64_t chunks() const noexcept;  ///< Ever taken from the area.
   [[nodiscard]] std::uint64_t resident_bytes() const noexcept;
+  /// no_class: a free chunk. Certain only under the lock of the class that it names.
+  [[nodiscard]] ClassIndex class_of(std::uint32_t chunk) const noexcept {
+    return chunk_map_[chunk].load(std::memory_order_relaxed);
+  }
+  /// Adds what the free chunks hold; offsets count from the start of the area.
+  void add_free_chunks(FillMap& map) const noexcept;
   [[nodiscard]] std::optional<Violation> find_violation() const noexcept;
   Lock& lock() noexcept { return lock_; }
 

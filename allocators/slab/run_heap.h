@@ -11,6 +11,7 @@
 #include "allocators/base/check.h"
 #include "allocators/base/lock.h"
 #include "allocators/pages/budget.h"
+#include "allocators/pages/fill_map.h"
 #include "allocators/pages/metadata_heap.h"
 #include "allocators/pages/page_source.h"
 #include "allocators/pages/region.h"
@@ -87,6 +88,8 @@ class RunHeap {
   std::size_t purge(std::uint64_t idle_ns, std::uint64_t now_ns) noexcept;
 
   [[nodiscard]] RunTotals totals() const noexcept;
+  /// What runs use and hold; offsets count from the start of their area.
+  void add_to(FillMap& map) const noexcept;
   [[nodiscard]] std::uint64_t resident_bytes() const noexcept;
   [[nodiscard]] std::optional<Violation> find_violation() const noexcept;
   Lock& lock() noexcept { return lock_; }

@@ -74,6 +74,9 @@ class SlabHeap {
   };
   [[nodiscard]] LiveTotals live() noexcept;
   [[nodiscard]] std::vector<SizeClassTotals> size_classes();
+  /// What slabs use and hold; offsets count from the start of their area. Takes the class locks in
+  /// turn, for each slab anew.
+  void add_to(FillMap& map) noexcept;
   void reset_statistics() noexcept;
   /// Exact above 32 KiB, else the largest class in use.
   [[nodiscard]] std::uint64_t largest_request_bytes() noexcept;

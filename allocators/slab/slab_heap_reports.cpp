@@ -1,6 +1,7 @@
 // What the slab heap says of itself: totals read without stopping anyone, and the walk that finds
 // broken rules.
 #include <algorithm>
+#include <bit>
 #include <new>
 
 #include "allocators/slab/slab_heap.h"
@@ -145,6 +146,24 @@ std::vector<SizeClassTotals> SlabHeap::size_classes() {
   std::stable_sort(rows.begin(), rows.end(),
                    [](const auto& a, const auto& b) { return a.object_bytes < b.object_bytes; });
   return rows;
+}
+
+void SlabHeap::add_to(FillMap& map) noexcept {
+  const ChunkPool& chunks = *backing_.chunks;
+  const auto count = static_cast<std::uint32_t>(chunks.chunks());
+  for (std::uint32_t chunk = 0; chunk < count; ++chunk) {
+    const ClassIndex index = chunks.class_of(chunk);
+    if (index == no_class) continue;
+    ClassHeap& heap = classes_[index];
+    const LockGuard guard(heap.lock);
+    if (chunks.class_of(chunk) != index) continue;  // Given back meanwhile.
+    const Slab& slab = chunks.slab(chunk);
+    const auto pages = static_cast<std::uint64_t>(std::popcount(slab.charged_pages));
+    map.add(std::uint64_t{chunk} << chunk_shift, chunk_bytes,
+            {.used_bytes = std::uint64_t{slab.used(heap.geometry())} * heap.object_bytes(),
+             .held_bytes = pages * page_bytes});
+  }
+  chunks.add_free_chunks(map);
 }
 
 std::uint64_t SlabHeap::threads() noexcept {

@@ -47,7 +47,7 @@ struct ConnectionMemoryRow {
          "by each."},
         {"stmt_used_bytes", &R::stmt_used_bytes, Role::gauge, "bytes",
          "Prepared statements."},
-        {"lookaside_used_bytes", &R::lookaside_used_bytes, Role::detail, "",
+        {"lookaside_used_bytes", &R::lookaside_used_bytes, Role::gauge, "bytes",
          "Lookaside slots in use now, times their size if it is known; part of the figures above."},
         {"lookaside_hits", &R::lookaside_hits, Role::counter, "",
          "Small requests served from lookaside memory; NULL: SQLite was built without it."},

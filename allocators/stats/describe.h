@@ -35,9 +35,12 @@ struct AnyValue {
   std::variant<std::monostate, std::int64_t, double, std::string, Blob> value;
 };
 
-/// What a column is to the metrics. A label tells rows of one table apart; a detail is only for
-/// SQL.
-enum class Role : std::uint8_t { label, gauge, counter, detail };
+/// What a column is to the metrics. A label tells rows of one table apart; a state is one of a few
+/// words, which the column names; a detail is only for SQL.
+enum class Role : std::uint8_t { label, gauge, counter, state, detail };
+constexpr bool is_metric(Role role) {
+  return role == Role::gauge || role == Role::counter || role == Role::state;
+}
 
 /// The optional types are NULL when the value cannot be measured here.
 template <class Row>
@@ -54,7 +57,8 @@ struct Column {
   Role role;
   std::string_view
       unit;  ///< Base unit in full ("bytes", "seconds", "ratio"); empty if there is none.
-  std::string_view doc;  ///< A sentence.
+  std::string_view doc;                           ///< A sentence.
+  std::span<const std::string_view> states = {};  ///< Role::state: every word, in order.
 };
 
 enum class ArgumentType : std::uint8_t { integer, text };

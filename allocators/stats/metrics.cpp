@@ -46,6 +46,11 @@ std::string metric_name(std::string_view prefix, std::string_view column) {
   return fmt::format("sqlitemem_{}_{}", prefix, column);
 }
 
+std::string_view type_name(const MetricFamily& family) {
+  if (family.is_counter) return "counter";
+  return family.is_stateset ? "stateset" : "gauge";
+}
+
 std::string metric_text(std::uint64_t value) { return fmt::format("{}", value); }
 std::string metric_text(std::int64_t value) { return fmt::format("{}", value); }
 std::string metric_text(double value) {
@@ -61,7 +66,8 @@ std::string format_metrics(const std::vector<MetricFamily>& families, MetricForm
     // The older format names the sample, OpenMetrics the family.
     const std::string name = !is_open && family.is_counter ? family.name + "_total" : family.name;
     out += fmt::format("# HELP {} {}\n", name, escaped(family.help, is_open));
-    out += fmt::format("# TYPE {} {}\n", name, family.is_counter ? "counter" : "gauge");
+    const bool is_gauge_here = family.is_stateset && !is_open;
+    out += fmt::format("# TYPE {} {}\n", name, is_gauge_here ? "gauge" : type_name(family));
     // OpenMetrics allows a unit only where the name ends with it.
     if (is_open && !family.unit.empty() && family.name.ends_with(fmt::format("_{}", family.unit))) {
       out += fmt::format("# UNIT {} {}\n", name, family.unit);

@@ -22,7 +22,13 @@ struct MetricFamily {
   std::string_view unit;
   std::string help;
   std::vector<MetricSample> samples;
+  /// A sample for each of some words, 1 for the one that holds. The label with the word has the
+  /// family's name, as OpenMetrics wants it.
+  bool is_stateset = false;
 };
+
+/// gauge, counter or stateset. Prometheus text has no sets of states: there they are gauges.
+std::string_view type_name(const MetricFamily& family);
 
 enum class MetricFormat { prometheus, openmetrics };
 
@@ -42,41 +48,78 @@ std::string metric_name(std::string_view prefix, std::string_view column);
 /// A column's doc without its clause on NULL: a metric that cannot be measured is absent.
 std::string metric_help(std::string_view doc);
 
-/// Adds one family per gauge and counter column of `Row`. A NULL gives no sample, no sample no
-/// family.
+using MetricLabels = std::vector<std::pair<std::string, std::string>>;
+
+/// The columns of `row` that tell it from others.
 template <class Row>
-void append_families(std::vector<MetricFamily>& families, const std::vector<Row>& rows) {
+MetricLabels labels_of(const Row& row) {
   const auto label_text = []<class T>(const T& value) -> std::string {
     if constexpr (std::is_same_v<T, std::nullopt_t> || std::is_same_v<T, AnyValue>) return {};
     if constexpr (std::is_same_v<T, std::string>) return value;
     if constexpr (std::is_same_v<T, Flag>) return value ? "1" : "0";
     if constexpr (std::is_arithmetic_v<T>) return metric_text(value);
   };
+  MetricLabels labels;
+  for (const Column<Row>& label : table<Row>.columns) {
+    if (label.role == Role::label)
+      labels.emplace_back(label.name, with_value(row, label, label_text));
+  }
+  return labels;
+}
+
+/// The sample of a gauge or counter; none if the value is NULL.
+template <class Row>
+void append_number(MetricFamily& family, const Row& row, const Column<Row>& column) {
+  MetricSample sample;
+  const bool is_known = with_value(row, column, [&]<class T>(const T& value) {
+    if constexpr (std::is_arithmetic_v<T>) {
+      sample.value = metric_text(value);
+      sample.number = static_cast<double>(value);
+    } else if constexpr (std::is_same_v<T, Flag>) {
+      sample.value = value ? "1" : "0";
+      sample.number = value ? 1 : 0;
+    }
+    return std::is_arithmetic_v<T> || std::is_same_v<T, Flag>;
+  });
+  if (!is_known) return;
+  sample.labels = labels_of(row);
+  family.samples.push_back(std::move(sample));
+}
+
+/// The samples of a set of states; none if the value is NULL.
+template <class Row>
+void append_states(MetricFamily& family, const Row& row, const Column<Row>& column) {
+  const std::optional<std::string_view> current =
+      with_value(row, column, []<class T>(const T& value) -> std::optional<std::string_view> {
+        if constexpr (std::is_same_v<T, std::string>) return value;
+        return std::nullopt;
+      });
+  if (!current) return;
+  for (const std::string_view state : column.states) {
+    MetricSample sample{labels_of(row), *current == state ? "1" : "0", *current == state ? 1.0 : 0};
+    sample.labels.emplace_back(family.name, state);
+    family.samples.push_back(std::move(sample));
+  }
+}
+
+/// Adds one family per gauge, counter and state column of `Row`. A NULL gives no sample, no sample
+/// no family.
+template <class Row>
+void append_families(std::vector<MetricFamily>& families, const std::vector<Row>& rows) {
   for (const Column<Row>& column : table<Row>.columns) {
-    if (column.role != Role::gauge && column.role != Role::counter) continue;
+    if (!is_metric(column.role)) continue;
     MetricFamily family{metric_name(table<Row>.metric_prefix, column.name),
                         column.role == Role::counter,
                         column.unit,
                         metric_help(column.doc),
-                        {}};
+                        {},
+                        column.role == Role::state};
     for (const Row& row : rows) {
-      MetricSample sample;
-      const bool is_known = with_value(row, column, [&]<class T>(const T& value) {
-        if constexpr (std::is_arithmetic_v<T>) {
-          sample.value = metric_text(value);
-          sample.number = static_cast<double>(value);
-        } else if constexpr (std::is_same_v<T, Flag>) {
-          sample.value = value ? "1" : "0";
-          sample.number = value ? 1 : 0;
-        }
-        return std::is_arithmetic_v<T> || std::is_same_v<T, Flag>;
-      });
-      if (!is_known) continue;
-      for (const Column<Row>& label : table<Row>.columns) {
-        if (label.role != Role::label) continue;
-        sample.labels.emplace_back(label.name, with_value(row, label, label_text));
+      if (family.is_stateset) {
+        append_states(family, row, column);
+      } else {
+        append_number(family, row, column);
       }
-      family.samples.push_back(std::move(sample));
     }
     if (!family.samples.empty()) families.push_back(std::move(family));
   }

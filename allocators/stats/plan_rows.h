@@ -82,7 +82,7 @@ struct PlanCacheSummaryRow {
         {"evictions", &R::evictions, Role::counter, "",
          "Statements finalized because the limits were reached or lowered."},
         {"cleared", &R::cleared, Role::counter, "", "Statements that clear_plan_cache() dropped."},
-        {"connections_skipped", &R::connections_skipped, Role::detail, "",
+        {"connections_skipped", &R::connections_skipped, Role::gauge, "",
          "Connections that are not in plan_cache_stats now, because another thread was inside."},
     });
     // clang-format on

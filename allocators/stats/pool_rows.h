@@ -165,7 +165,7 @@ struct BufferPoolAdviceRow {
   static constexpr auto describe() {
     using R = BufferPoolAdviceRow;
     // clang-format off
-    return describe_table<R>("buffer_pool_advice", "",
+    return describe_table<R>("buffer_pool_advice", "buffer_pool_advice",
         "What the buffer pool would have done with another size: one row for each, from a quarter "
         "to four times buffer_pool_size. A sample of the pages, with all references to them, runs "
         "through the eviction policy at each size. Sampling begins when the pool has made 2048 "
@@ -173,19 +173,19 @@ struct BufferPoolAdviceRow {
         "count for less and less; reset_memory_stats() forgets them. One row with a note where "
         "there is no pool.", {
         {"size_factor", &R::size_factor, Role::label, "", "Times the present size."},
-        {"size_bytes", &R::size_bytes, Role::detail, "", "To set buffer_pool_size to."},
-        {"estimated_hit_ratio", &R::estimated_hit_ratio, Role::detail, "",
-         "As hit_ratio in buffer_pool_stats, without in-memory databases. NULL: see note."},
-        {"estimated_misses", &R::estimated_misses, Role::detail, "",
+        {"size_bytes", &R::size_bytes, Role::gauge, "bytes", "To set buffer_pool_size to."},
+        {"estimated_hit_ratio", &R::estimated_hit_ratio, Role::gauge, "ratio",
+         "As hit_ratio in buffer_pool_stats, without in-memory databases; NULL: see note."},
+        {"estimated_misses", &R::estimated_misses, Role::gauge, "",
          "Of the pages asked for since stats_reset (see buffer_pool_stats), those that would not "
          "have been there."},
-        {"estimated_miss_factor", &R::estimated_miss_factor, Role::detail, "",
+        {"estimated_miss_factor", &R::estimated_miss_factor, Role::gauge, "",
          "estimated_misses, divided by those of the present size."},
         {"is_current", &R::is_current, Role::detail, "", "1: the present size."},
-        {"is_recommended", &R::is_recommended, Role::detail, "",
+        {"is_recommended", &R::is_recommended, Role::gauge, "",
          "1: the smallest size with at most a tenth more misses than four times the present size, "
          "give or take a thousandth of all references. No row while one is not judged."},
-        {"samples", &R::samples, Role::detail, "",
+        {"samples", &R::samples, Role::gauge, "",
          "Sampled references behind the estimate; repetitions are left out. 200 are enough."},
         {"note", &R::note, Role::detail, "", "Why there is no estimate; NULL if there is one."},
     });

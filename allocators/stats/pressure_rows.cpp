@@ -96,8 +96,7 @@ std::vector<MemoryPressureRow> MemoryPressureRow::snapshot(Sources& sources, Arg
   row.psi_full_avg10 = pressure->psi_full_avg10;
   row.pressure_events = pressure->pressure_events;
   row.pressure_events_last_hour = pressure->pressure_events_last_hour;
-  if (const HeapReading* heap = sources.reading().heap())
-    row.refused_requests = heap->figures.totals.failures;
+  if (sources.reading().heap() != nullptr) row.refused_requests = pressure->refused_requests;
   row.sampled_at = utc(pressure->history.back().at_unix_ms);
   std::string note;
   if (!pressure->limit_note.empty()) note = fmt::format("Limit: {}.", pressure->limit_note);

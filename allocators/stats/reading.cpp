@@ -117,6 +117,16 @@ const PressureReading* Reading::pressure() {
   return pressure_ ? &*pressure_ : nullptr;
 }
 
+const std::vector<AreaFill>& Reading::fill_maps() {
+  if (!fill_maps_) {
+    MemoryManager* heap = sources_.heap();
+    fill_maps_ = heap == nullptr ? std::vector<AreaFill>{} : heap->fill_maps(most_fill_cells);
+    if (BufferPool* pool = sources_.pool())
+      fill_maps_->push_back({"pool", pool->fill_map(most_fill_cells)});
+  }
+  return *fill_maps_;
+}
+
 const ResidentReading& Reading::resident() {
   if (!resident_) {
     ResidentReading reading;

@@ -89,6 +89,10 @@ class Reading {
   const ResidentReading& resident();
   const PlanReading& plans();
   const PressureReading* pressure();  ///< nullptr: nobody watches.
+  /// How full the heap's areas and the pool's are, in at most most_fill_cells cells each; those of
+  /// what is not here are missing.
+  const std::vector<AreaFill>& fill_maps();
+  static constexpr std::size_t most_fill_cells = 512;
 
  private:
   Sources& sources_;
@@ -107,6 +111,7 @@ class Reading {
   std::optional<PlanReading> plans_;
   bool is_pressure_read_ = false;
   std::optional<PressureReading> pressure_;
+  std::optional<std::vector<AreaFill>> fill_maps_;
 };
 
 }  // namespace sqlitemem::stats

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <atomic>
 #include <utility>
 
@@ -23,6 +24,22 @@ ResponseLog* make_log() {
   return known;
 }
 
+void add_known(std::optional<std::uint64_t>& sum, const std::optional<std::uint64_t>& part) {
+  if (part) sum = sum.value_or(0) + *part;
+}
+
+void add_step(std::vector<MemoryResponseTotalsRow>& totals, const MemoryResponsesRow& step) {
+  auto place = std::ranges::lower_bound(totals, step.action, {}, &MemoryResponseTotalsRow::action);
+  if (place == totals.end() || place->action != step.action) {
+    place = totals.insert(place, MemoryResponseTotalsRow());
+    place->action = step.action;
+  }
+  ++place->steps;
+  add_known(place->freed_bytes, step.freed_bytes);
+  add_known(place->returned_bytes, step.returned_bytes);
+  place->duration_seconds += step.duration_seconds;
+}
+
 }  // namespace
 
 ResponseLog& response_log() {
@@ -35,6 +52,8 @@ std::uint64_t ResponseLog::add(std::vector<MemoryResponsesRow> steps,
   const LockGuard guard(lock_);
   const std::size_t kept = steps_.size();
   const std::uint64_t id = last_id_ + 1;
+  std::vector<MemoryResponseTotalsRow> totals = totals_;
+  for (const MemoryResponsesRow& row : steps) add_step(totals, row);
   try {
     std::uint64_t step = 0;
     for (MemoryResponsesRow& row : steps) {
@@ -48,6 +67,7 @@ std::uint64_t ResponseLog::add(std::vector<MemoryResponsesRow> steps,
     throw;
   }
   last_id_ = id;
+  totals_ = std::move(totals);
   while (steps_.size() > max_steps) steps_.pop_front();
   return id;
 }
@@ -55,6 +75,15 @@ std::uint64_t ResponseLog::add(std::vector<MemoryResponsesRow> steps,
 std::vector<MemoryResponsesRow> ResponseLog::all() const {
   const LockGuard guard(lock_);
   return {steps_.begin(), steps_.end()};
+}
+
+std::vector<MemoryResponseTotalsRow> ResponseLog::totals() const {
+  const LockGuard guard(lock_);
+  return totals_;
+}
+
+std::vector<MemoryResponseTotalsRow> MemoryResponseTotalsRow::snapshot(Sources&, Arguments) {
+  return response_log().totals();
 }
 
 std::vector<MemoryResponsesRow> MemoryResponsesRow::snapshot(Sources&, Arguments) {

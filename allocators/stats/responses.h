@@ -53,7 +53,33 @@ struct MemoryResponsesRow {
   static std::vector<MemoryResponsesRow> snapshot(Sources& sources, Arguments arguments);
 };
 
-/// The last steps of the process. Thread-safe. A fork leaves the child with an empty log that it
+struct MemoryResponseTotalsRow {
+  std::string action;
+  std::uint64_t steps = 0;
+  std::optional<std::uint64_t> freed_bytes, returned_bytes;
+  double duration_seconds = 0;
+
+  static constexpr auto describe() {
+    using R = MemoryResponseTotalsRow;
+    // clang-format off
+    return describe_table<R>("memory_response_totals", "response",
+        "All steps of memory_responses since the process began, one row for each action, also "
+        "those that are not kept any more.", {
+        {"action", &R::action, Role::label, "", "As in memory_responses."},
+        {"steps", &R::steps, Role::counter, "", "How often it was done."},
+        {"freed_bytes", &R::freed_bytes, Role::counter, "bytes",
+         "By how much less SQLite used after these steps, in sum; NULL if nobody counted."},
+        {"returned_bytes", &R::returned_bytes, Role::counter, "bytes",
+         "By how much resident memory fell, in sum; NULL where it is not ours to tell."},
+        {"duration_seconds", &R::duration_seconds, Role::counter, "seconds",
+         "How long they took, in sum."},
+    });
+    // clang-format on
+  }
+  static std::vector<MemoryResponseTotalsRow> snapshot(Sources& sources, Arguments arguments);
+};
+
+/// The last steps of the process, and sums of all. Thread-safe. A fork leaves the child with an empty log that it
 /// can use: what its parent did freed nothing of its own.
 class ResponseLog {
  public:
@@ -63,11 +89,14 @@ class ResponseLog {
   /// id: 1, 2, …, never used twice. std::bad_alloc: nothing was added.
   std::uint64_t add(std::vector<MemoryResponsesRow> steps, const std::string& started_at);
   [[nodiscard]] std::vector<MemoryResponsesRow> all() const;
+  /// By action, in the order of their names.
+  [[nodiscard]] std::vector<MemoryResponseTotalsRow> totals() const;
 
  private:
   mutable Lock lock_;
   std::uint64_t last_id_ SQLITEMEM_GUARDED_BY(lock_) = 0;
   std::deque<MemoryResponsesRow> steps_ SQLITEMEM_GUARDED_BY(lock_);
+  std::vector<MemoryResponseTotalsRow> totals_ SQLITEMEM_GUARDED_BY(lock_);
 };
 /// Never destroyed: a connection may be asked until the process ends.
 ResponseLog& response_log();

@@ -42,7 +42,7 @@ void append_manual(std::string& out) {
   if (!table<Row>.metric_prefix.empty()) {
     out += "\nMetrics:";
     for (const Column<Row>& column : table<Row>.columns) {
-      if (column.role != Role::gauge && column.role != Role::counter) continue;
+      if (!is_metric(column.role)) continue;
       out += fmt::format(" `{}{}`", metric_name(table<Row>.metric_prefix, column.name),
                          column.role == Role::counter ? "_total" : "");
     }
@@ -81,7 +81,7 @@ std::vector<MemoryMetricsRow> MemoryMetricsRow::snapshot(Sources& sources, Argum
     for (const MetricSample& sample : family.samples) {
       MemoryMetricsRow row;
       row.name = family.name + (family.is_counter ? "_total" : "");
-      row.type = family.is_counter ? "counter" : "gauge";
+      row.type = type_name(family);
       if (!family.unit.empty()) row.unit = family.unit;
       row.help = family.help;
       row.labels = labels_as_json(sample);

@@ -39,7 +39,7 @@ struct MemoryMetricsRow {
     return describe_table<R>("memory_metrics", "",
         "Every sample of prometheus_metrics() as a row.", {
         {"name", &R::name, Role::label, "", "The metric, with _total if it is a counter."},
-        {"type", &R::type, Role::detail, "", "gauge or counter."},
+        {"type", &R::type, Role::detail, "", "gauge, counter or stateset."},
         {"unit", &R::unit, Role::detail, "", "bytes, seconds or ratio; NULL for counts."},
         {"help", &R::help, Role::detail, "", "What it means."},
         {"labels", &R::labels, Role::label, "", "A JSON object: which of several it is."},
@@ -57,8 +57,9 @@ using AllTables =
                BufferPoolAdviceRow, TransactionArenaStatsRow, TxnVariablesRow, OpenTransactionsRow,
                OrphanedTransactionsRow, TransactionKillsRow, WalStatsRow, PlanCacheStatsRow,
                PlanCacheSummaryRow, MemorySnapshotsRow, MemoryDiffRow, MemoryPressureRow,
-               MemoryForecastRow, MemoryHistoryRow, MemoryResponsesRow, MemoryAlertsRow,
-               MemoryDoctorRow, LeakSuspectsRow, MemoryConfigRow, MemoryMetricsRow>;
+               MemoryForecastRow, MemoryHistoryRow, MemoryResponsesRow, MemoryResponseTotalsRow,
+               MemoryAlertsRow, MemoryDoctorRow, LeakSuspectsRow, MemoryConfigRow,
+               MemoryMetricsRow>;
 
 /// Calls `use(std::type_identity<Row>{})` for each table, in order.
 template <class Use>

@@ -58,7 +58,7 @@ constexpr auto columns() {
        "1: the page cache saw it begin, that is, read its first page. 0: started_at is when this "
        "table first saw it and it has not moved since; it may be older."},
       {"age_seconds", &R::age_seconds, Role::gauge, "seconds", "Since started_at."},
-      {"idle_seconds", &R::idle_seconds, Role::detail, "",
+      {"idle_seconds", &R::idle_seconds, Role::gauge, "seconds",
        "For so long, at least, nothing of the connection has moved: no page, no statement, no "
        "change. Measured from one reading of these tables to the next, so the first shows 0. An "
        "SQLite built without lookaside memory does not show statements that are finalized again "

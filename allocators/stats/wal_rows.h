@@ -18,7 +18,7 @@ struct WalStatsRow {
   static constexpr auto describe() {
     using R = WalStatsRow;
     // clang-format off
-    return describe_table<R>("wal_stats", "",
+    return describe_table<R>("wal_stats", "wal",
         "One row per connection and schema in WAL mode: the versions of pages that are in the log, "
         "and who still reads old ones. Read from the WAL index that SQLite shares between "
         "processes, without a lock and without opening a file, so nobody is waited for or "
@@ -30,10 +30,10 @@ struct WalStatsRow {
          "connection that another thread is using."},
         {"database_file", &R::database_file, Role::detail, "", "Without -wal."},
         {"page_bytes", &R::page_bytes, Role::detail, "", "Of a page; a frame has 24 more."},
-        {"wal_bytes", &R::wal_bytes, Role::detail, "",
+        {"wal_bytes", &R::wal_bytes, Role::gauge, "bytes",
          "The -wal file. It keeps its size when the log starts again from its beginning."},
-        {"frames", &R::frames, Role::detail, "", "Versions of pages in the log now."},
-        {"checkpointed_frames", &R::checkpointed_frames, Role::detail, "",
+        {"frames", &R::frames, Role::gauge, "", "Versions of pages in the log now."},
+        {"checkpointed_frames", &R::checkpointed_frames, Role::gauge, "",
          "Of these, copied into the database. When all are and nobody reads them, the next writer "
          "starts the log again."},
         {"reader_frame", &R::reader_frame, Role::detail, "",
@@ -47,8 +47,8 @@ struct WalStatsRow {
          "are not in use just now. NULL: nobody's here, or not known."},
         {"is_oldest_elsewhere", &R::is_oldest_elsewhere, Role::detail, "",
          "1: another process holds that frame, too, or alone. NULL: nobody, or not known."},
-        {"pinned_frames", &R::pinned_frames, Role::detail, "",
-         "frames - oldest_reader_frame: what no checkpoint can copy now."},
+        {"pinned_frames", &R::pinned_frames, Role::gauge, "",
+         "frames - oldest_reader_frame: what no checkpoint can copy now; NULL: not known."},
     });
     // clang-format on
   }

@@ -4,7 +4,6 @@
 #include <pthread.h>
 
 #include <atomic>
-#include <ctime>
 #include <new>
 
 #include "allocators/base/clock.h"
@@ -21,8 +20,6 @@ struct Target {
 
 constinit Lock target_lock;
 constinit Target target SQLITEMEM_GUARDED_BY(target_lock);
-constinit Lock refusal_lock;
-constinit LastRefusal refusal SQLITEMEM_GUARDED_BY(refusal_lock);
 constinit std::atomic<void (*)(int, const char*, ...)> log_function{nullptr};
 constinit std::atomic<std::uint64_t> logged_at_ns{0};
 constinit std::atomic<double> usage_told{0};
@@ -53,10 +50,7 @@ bool may_log() noexcept {
          logged_at_ns.compare_exchange_strong(last, now, std::memory_order_relaxed);
 }
 
-void repair_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY {
-  new (&target_lock) Lock;
-  new (&refusal_lock) Lock;
-}
+void repair_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY { new (&target_lock) Lock; }
 
 void register_fork_handler() noexcept {
   static const int is_told = ::pthread_atfork(nullptr, nullptr, repair_after_fork);
@@ -90,30 +84,14 @@ void tell_stage(ResponseStage before, ResponseStage now, double usage_ratio) noe
 void tell_refusal(std::size_t bytes) noexcept {
   const MemoryBudget& budget = process_heap().budget();
   const std::uint64_t allowed = budget.in_force();
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
-  const LastRefusal latest{
-      .requested_bytes = bytes,
-      .held_bytes = budget.held_bytes(),
-      .limit_bytes = allowed == MemoryBudget::unlimited ? 0 : allowed,
-      .at_unix_ms = static_cast<std::int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000};
-  {
-    const LockGuard guard(refusal_lock);
-    refusal = latest;
-  }
   const auto log = log_function.load(std::memory_order_acquire);
   if (log != nullptr && may_log()) {
     log(SQLITE_NOMEM, "sqlitemem: refused %llu bytes: %llu are held, %llu allowed (0: no limit)",
-        static_cast<sqlite3_uint64>(bytes), static_cast<sqlite3_uint64>(latest.held_bytes),
-        static_cast<sqlite3_uint64>(latest.limit_bytes));
+        static_cast<sqlite3_uint64>(bytes), static_cast<sqlite3_uint64>(budget.held_bytes()),
+        static_cast<sqlite3_uint64>(allowed == MemoryBudget::unlimited ? 0 : allowed));
   }
   call(stage_told.load(std::memory_order_relaxed), usage_told.load(std::memory_order_relaxed),
        bytes);
-}
-
-LastRefusal last_refusal() noexcept {
-  const LockGuard guard(refusal_lock);
-  return refusal;
 }
 
 }  // namespace sqlitemem::ext

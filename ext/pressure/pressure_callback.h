@@ -25,11 +25,4 @@ void tell_stage(ResponseStage before, ResponseStage now, double usage_ratio) noe
 /// A request was answered with SQLITE_NOMEM. Inside the allocation; logged once a second.
 void tell_refusal(std::size_t bytes) noexcept;
 
-/// The last request that was refused, with what was held and allowed then.
-struct LastRefusal {
-  std::uint64_t requested_bytes = 0, held_bytes = 0, limit_bytes = 0;
-  std::int64_t at_unix_ms = 0;  ///< 0: none was.
-};
-LastRefusal last_refusal() noexcept;
-
 }  // namespace sqlitemem::ext

@@ -15,6 +15,7 @@
 #include "allocators/config.h"
 #include "allocators/manager/process_heap.h"
 #include "allocators/manager/process_pool.h"
+#include "allocators/pressure/alerts.h"
 #include "allocators/pressure/allocation_guard.h"
 #include "allocators/pressure/pressure_monitor.h"
 #include "ext/host/mode.h"
@@ -134,6 +135,25 @@ PressureOrder take_sample(PressureMonitor::Act act) noexcept SQLITEMEM_REQUIRES(
   return order;
 }
 
+/// std::bad_alloc passes through.
+PressureReading read_monitor(const Watch& own, std::uint64_t now_ns)
+    SQLITEMEM_REQUIRES(watch_lock) {
+  PressureReading reading = own.monitor.reading(now_ns);
+  if (heap_is_ours()) reading.refused_requests = process_heap().totals().failures;
+  if (pool_is_ours()) reading.refused_requests += process_pool().totals().failures;
+  return reading;
+}
+
+/// Alerts that need no more than the monitor knows are raised as samples are taken.
+void raise_alerts() noexcept SQLITEMEM_REQUIRES(watch_lock) {
+  if (watch == nullptr) return;
+  try {
+    const PressureReading reading = read_monitor(*watch, coarse_clock_ns());
+    alert_book().evaluate(alert_inputs_of(reading), wall_clock_ms());
+  } catch (const std::bad_alloc&) {  // At the next sample.
+  }
+}
+
 /// With the lock, which is only tried: who has it is sampling.
 void sample_and_respond() noexcept SQLITEMEM_NO_THREAD_SAFETY {
   if (is_sampling || !watch_lock.try_lock()) return;
@@ -141,6 +161,7 @@ void sample_and_respond() noexcept SQLITEMEM_NO_THREAD_SAFETY {
   const ResponseStage before = stage_now.load(std::memory_order_relaxed);
   const PressureOrder order = take_sample(PressureMonitor::Act::yes);
   const double usage = usage_now.load(std::memory_order_relaxed);
+  raise_alerts();
   watch_lock.unlock();
   if (order.stage != before) tell_stage(before, order.stage, usage);
   if (order.bytes_to_free > 0 || order.stage >= ResponseStage::emergency) {
@@ -242,12 +263,7 @@ std::optional<PressureReading> read_pressure() noexcept {
       due_at_ns.compare_exchange_strong(due, now + sampling_pause_ms() * ms_in_ns);
       take_sample(PressureMonitor::Act::no);
     }
-    PressureReading reading = own->monitor.reading(now);
-    const LastRefusal refusal = last_refusal();
-    reading.last_refused_bytes = refusal.requested_bytes;
-    reading.held_at_refusal_bytes = refusal.held_bytes;
-    reading.allowed_at_refusal_bytes = refusal.limit_bytes;
-    return reading;
+    return read_monitor(*own, now);
   } catch (...) {
     return std::nullopt;
   }

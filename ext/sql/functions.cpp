@@ -2,12 +2,17 @@
 #include "ext/sql/functions.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
 #include <ctime>
 
 #include "allocators/base/words.h"
 #include "allocators/manager/process_arenas.h"
 #include "allocators/manager/process_heap.h"
 #include "allocators/manager/process_pool.h"
+#include "allocators/stats/report/memory_report.h"
 #include "allocators/stats/reset_clock.h"
 #include "allocators/stats/snapshots.h"
 #include "allocators/stats/tables.h"
@@ -172,6 +177,30 @@ void memory_snapshot(sqlite3_context* context, int count, sqlite3_value** argume
     if (count > 0 && sqlite3_value_type(arguments[0]) != SQLITE_NULL) label = text_of(arguments[0]);
     LiveSources sources(sqlite3_context_db_handle(context));
     return stats::snapshot_store().add(stats::take_snapshot(sources, std::move(label)));
+  });
+}
+
+void memory_report(sqlite3_context* context, int count, sqlite3_value** arguments) {
+  answer(context, "memory_report", [&] {
+    const auto is_given = [&](int index) {
+      return count > index && sqlite3_value_type(arguments[index]) != SQLITE_NULL;
+    };
+    std::optional<std::int64_t> width;
+    if (is_given(1)) {
+      width = integer_of(arguments[1]);
+      if (!width) throw stats::Refusal("width must be an integer");
+    }
+    const auto style = stats::report::parse_style(is_given(0) ? text_of(arguments[0]) : "", width,
+                                                  std::getenv("COLUMNS"));
+    const ModeReport mode = mode_report();
+    LiveSources sources(sqlite3_context_db_handle(context));
+    const auto figures =
+        stats::report::gather(sources, {.version = SQLITEMEM_VERSION,
+                                        .mode = mode_name(mode.mode),
+                                        .reason = mode.mode == Mode::managed ? "" : mode.reason,
+                                        .process = program_invocation_short_name,
+                                        .process_id = static_cast<std::uint64_t>(::getpid())});
+    return stats::report::format_report(figures, style);
   });
 }
 
