@@ -181,8 +181,8 @@ TEST_CASE("Forecast: only the last twenty steps say what is usual", "[forecast]"
 
 TEST_CASE("Forecast: a slope's error counts the autocorrelation of the residuals", "[forecast]") {
   GatedTrend forecaster(30);
-  std::vector<double> usage;
-  for (int t = 0; t < 30; ++t) usage.push_back(0.5 + 0.001 * t + 0.003 * std::sin(t / 3.0));
+  std::vector<double> usage(30);
+  for (int t = 0; t < 30; ++t) usage[t] = 0.5 + 0.001 * t + 0.003 * std::sin(t / 3.0);
   const TrendLine line = feed(forecaster, usage);
   const PlainFit plain(usage);
   REQUIRE(plain.autocorrelation > 0.8);
@@ -272,9 +272,9 @@ TEST_CASE("Forecast: the time to critical follows the damped line", "[forecast]"
 TEST_CASE("Forecast: two peaks alike cap a saw-tooth", "[forecast]") {
   PeakMemory peaks;
   const auto tooth = [&peaks](double peak) {
-    for (double usage = 0.4; usage < peak; usage += 0.02) peaks.add(usage);
+    for (int step = 0; step < 10; ++step) peaks.add(0.4 + (peak - 0.4) * step / 10);
     peaks.add(peak);
-    for (double usage = peak; usage > 0.4; usage -= 0.1) peaks.add(usage);
+    for (int step = 1; step < 4; ++step) peaks.add(peak - (peak - 0.4) * step / 4);
     peaks.add(0.4);
   };
   tooth(0.8);

@@ -20,10 +20,10 @@ inline constexpr WarningRule warning_rule{0.75, 0.70, 120};
 inline constexpr WarningRule advisory_rule{0.65, 0.60, 0};
 
 /// A sample alarms when usage is at 0.85, or when it is armed, would be critical within 100 seconds
-/// even with a slope three standard errors smaller, and the forecaster's errors 30 seconds ahead
-/// have been smaller than persistence's by a tenth of late. Three alarms among five samples raise the warning, and so does a usage of
-/// 0.87. It ends after ten samples without an alarm, below 0.81, with nothing critical in sight of
-/// 135 seconds.
+/// even with a slope three standard errors smaller, and of late the forecaster's errors 30 seconds
+/// ahead have been a tenth smaller than persistence's. Three alarms among five samples raise the
+/// warning, and so does a usage of 0.87. It ends after ten samples without an alarm, below 0.81,
+/// with nothing critical in sight of 135 seconds.
 class PressureWarning {
  public:
   explicit PressureWarning(const WarningRule& rule) noexcept : rule_(rule) {}
