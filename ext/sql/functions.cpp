@@ -194,12 +194,13 @@ void memory_report(sqlite3_context* context, int count, sqlite3_value** argument
                                                   std::getenv("COLUMNS"));
     const ModeReport mode = mode_report();
     LiveSources sources(sqlite3_context_db_handle(context));
-    const auto figures =
+    auto figures =
         stats::report::gather(sources, {.version = SQLITEMEM_VERSION,
                                         .mode = mode_name(mode.mode),
                                         .reason = mode.mode == Mode::managed ? "" : mode.reason,
                                         .process = program_invocation_short_name,
                                         .process_id = static_cast<std::uint64_t>(::getpid())});
+    stats::report::add_notices(sources, figures);
     return stats::report::format_report(figures, style);
   });
 }

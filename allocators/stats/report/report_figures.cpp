@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "allocators/stats/alert_rows.h"
+#include "allocators/stats/doctor_rows.h"
 #include "allocators/stats/sources.h"
 
 namespace sqlitemem::stats::report {
@@ -32,6 +34,24 @@ ReportFigures gather(Sources& sources, ReportHeader header) {
   figures.connections = rows_of<ConnectionMemoryRow>(sources);
   figures.heap_note = sources.heap_note();
   return figures;
+}
+
+void add_notices(Sources& sources, ReportFigures& figures) {
+  for (MemoryAlertsRow& row : rows_of<MemoryAlertsRow>(sources)) {
+    if (row.cleared_at) continue;
+    figures.alerts.push_back({.severity = std::move(row.severity),
+                              .code = std::move(row.code),
+                              .text = std::move(row.message),
+                              .advice = std::move(row.advice),
+                              .fix_sql = {}});
+  }
+  for (MemoryDoctorRow& row : rows_of<MemoryDoctorRow>(sources)) {
+    figures.findings.push_back({.severity = std::move(row.severity),
+                                .code = std::move(row.code),
+                                .text = std::move(row.finding),
+                                .advice = std::move(row.advice),
+                                .fix_sql = std::move(row.fix_sql).value_or("")});
+  }
 }
 
 }  // namespace sqlitemem::stats::report

@@ -48,7 +48,9 @@ struct ReportFigures {
   std::vector<ReportNotice> alerts, findings;  ///< In the order to show; left out where empty.
 };
 
-/// All but alerts and findings, which belong to other tables.
+/// All but alerts and findings.
 ReportFigures gather(Sources& sources, ReportHeader header);
+/// The alerts that are active, and what memory_doctor finds.
+void add_notices(Sources& sources, ReportFigures& figures);
 
 }  // namespace sqlitemem::stats::report
