@@ -14,7 +14,7 @@ PACKAGES := \
 
 PRESETS := dev asan tsan clang release
 
-.PHONY: help deps demo test bench lint format format-check install clean $(PRESETS)
+.PHONY: help deps demo test programs bench lint format format-check install clean $(PRESETS)
 
 help: ## This list
 	@sed -nE 's/^([a-z -]+|\$$\(PRESETS\)):[^#]*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | \
@@ -28,9 +28,14 @@ demo: deps ## Load real data into SQLite on our allocators and look at it; under
 test: dev ## Every test, on the debug build with deep checks
 
 $(PRESETS): deps ## Configure, build and test that preset
-	cmake --preset $@ -DSQLITEMEM_WERROR=$(WERROR) --log-level=NOTICE
+	cmake --preset $@ -DSQLITEMEM_WERROR=$(WERROR) -DSQLITEMEM_UNIT_TESTS=ON --log-level=NOTICE
 	cmake --build --preset $@ -j $(JOBS)
 	ctest --preset $@ -j $(JOBS)
+
+programs: deps ## Of the release build all but the unit tests, and the scripts that drive whole programs
+	cmake --preset release -DSQLITEMEM_WERROR=$(WERROR) -DSQLITEMEM_UNIT_TESTS=OFF --log-level=NOTICE
+	cmake --build --preset release -j $(JOBS)
+	ctest --preset release -L script -j $(JOBS)
 
 bench: deps ## Every benchmark, side by side; 15 minutes, or two with BENCH_OPTIONS=--quick
 	cmake --preset release --log-level=NOTICE

@@ -14,30 +14,32 @@ if(SQLITEMEM_SANITIZE MATCHES "thread" AND EXISTS /proc/sys/vm/mmap_rnd_bits)
   endif()
 endif()
 
-add_executable(sqlitemem_tests ${SQLITEMEM_TEST_SOURCES})
-target_link_libraries(sqlitemem_tests PRIVATE
-  sqlitemem_allocators ${SQLITEMEM_TEST_LIBRARIES} Catch2::Catch2 SQLite::SQLite3 ${CMAKE_DL_LIBS})
-# Catch2 2 is one header of 18,000 lines: read once, the tests build in half the time.
-target_precompile_headers(sqlitemem_tests PRIVATE support/catch.h)
-# Catch2's own code needs no debugger, and is the longest file. It does need the sanitizer: of the
-# inline functions that it shares with the others the linker keeps one copy, perhaps this one's.
-set_source_files_properties(main.cpp PROPERTIES SKIP_PRECOMPILE_HEADERS ON COMPILE_OPTIONS -g0)
-target_compile_definitions(sqlitemem_tests PRIVATE
-  SQLITEMEM_BUILD_DIR="${PROJECT_BINARY_DIR}" SQLITEMEM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-foreach(artefact sqlitemem sqlitemem_preload sqlitemem_embedded)
-  if(TARGET ${artefact})
-    add_dependencies(sqlitemem_tests ${artefact})
+if(SQLITEMEM_UNIT_TESTS)
+  add_executable(sqlitemem_tests ${SQLITEMEM_TEST_SOURCES})
+  target_link_libraries(sqlitemem_tests PRIVATE
+    sqlitemem_allocators ${SQLITEMEM_TEST_LIBRARIES} Catch2::Catch2 SQLite::SQLite3 ${CMAKE_DL_LIBS})
+  # Catch2 2 is one header of 18,000 lines: read once, the tests build in half the time.
+  target_precompile_headers(sqlitemem_tests PRIVATE support/catch.h)
+  # Catch2's own code needs no debugger, and is the longest file. It does need the sanitizer: of the
+  # inline functions that it shares with the others the linker keeps one copy, perhaps this one's.
+  set_source_files_properties(main.cpp PROPERTIES SKIP_PRECOMPILE_HEADERS ON COMPILE_OPTIONS -g0)
+  target_compile_definitions(sqlitemem_tests PRIVATE
+    SQLITEMEM_BUILD_DIR="${PROJECT_BINARY_DIR}" SQLITEMEM_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  foreach(artefact sqlitemem sqlitemem_preload sqlitemem_embedded)
+    if(TARGET ${artefact})
+      add_dependencies(sqlitemem_tests ${artefact})
+    endif()
+  endforeach()
+  # ThreadSanitizer has a thread and a shadow of its own: a test that counts threads or limits address
+  # space has the tag [no_tsan]; so has one that computes for minutes under it in a single thread.
+  set(spec)
+  if(SQLITEMEM_SANITIZE MATCHES "thread")
+    set(spec TEST_SPEC "~[no_tsan]")
   endif()
-endforeach()
-# ThreadSanitizer has a thread and a shadow of its own: a test that counts threads or limits address
-# space has the tag [no_tsan]; so has one that computes for minutes under it in a single thread.
-set(spec)
-if(SQLITEMEM_SANITIZE MATCHES "thread")
-  set(spec TEST_SPEC "~[no_tsan]")
+  # NoTests: a name that Catch2 cannot find again is a failure, not a silent success.
+  catch_discover_tests(sqlitemem_tests ${spec}
+    EXTRA_ARGS -w NoTests PROPERTIES LABELS unit TIMEOUT 300)
 endif()
-# NoTests: a name that Catch2 cannot find again is a failure, not a silent success.
-catch_discover_tests(sqlitemem_tests ${spec}
-  EXTRA_ARGS -w NoTests PROPERTIES LABELS unit TIMEOUT 300)
 
 if(SQLITEMEM_SANITIZE MATCHES "address")
   set(SQLITEMEM_TEST_SCRIPTS ${SQLITEMEM_SANITIZED_SCRIPTS})
