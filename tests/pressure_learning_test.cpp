@@ -175,11 +175,11 @@ TEST_CASE("PressureController: the first threshold is lower if memory comes back
     stand.see(0.3);
     CHECK(*stand.controller().reclaim_speed() == Approx(speed));
     stand.set_limit_id(2);
-    const double just_below = 0.079, just_above = 0.081;  // 0.85 and 0.88, with 0.77.
-    CHECK(stand.rise_to(0.77, just_below).stage == none);
-    stand.set_limit_id(3);
-    CHECK(stand.rise_to(0.77, just_above).stage == (speed < 0.01 ? gentle : none));
-    if (speed < 0.01) {
+    const double reserve = GENERATE(0.079, 0.081);  // With 0.77: just below 0.85, just above.
+    CAPTURE(reserve);
+    const bool is_earlier = speed < 0.01 && reserve > 0.08;
+    CHECK(stand.rise_to(0.77, reserve).stage == (is_earlier ? gentle : none));
+    if (is_earlier) {
       // It is left five points below that.
       CHECK(stand.see_for(20, 0.745).stage == gentle);
       CHECK(stand.see_for(5, 0.60).stage == none);

@@ -70,9 +70,9 @@ struct PressureThresholds {
 
 /// Developed in simulation (tests/support/pressure_plant.h has the plant): the fastest recent rise,
 /// the burst reserve, is added to usage, and stages have thresholds on the sum. That prevents as
-/// many deaths as forecasts do, and costs less throughput. The idea is that of ZGC's director and of
-/// the OpenTelemetry memory limiter: usage stays as far from the limit as it can come before the
-/// next action takes effect.
+/// many deaths as forecasts do, and costs less throughput. The idea is that of ZGC's director and
+/// of the OpenTelemetry memory limiter: usage stays as far from the limit as it can come before
+/// the next action takes effect.
 ///
 /// - What the controller's own actions freed is added to usage where rises are measured, so that an
 ///   eviction never looks like falling demand, nor its end like rising demand.
