@@ -66,7 +66,7 @@ TEST_CASE("PressureController: the burst reserve is the fastest recent rise in t
     CHECK(reserve() == Approx(0.35));
   }
   SECTION("slow growth: three seconds of it") {
-    for (double used = 0.1; used < 0.5; used += 0.02) stand.see(used);
+    stand.climb(0.1, 0.02, 20);
     CHECK(reserve() == Approx(0.06));
   }
   SECTION("it halves in five minutes") {
@@ -75,7 +75,7 @@ TEST_CASE("PressureController: the burst reserve is the fastest recent rise in t
     CHECK(reserve() == Approx(0.1).epsilon(0.01));
   }
   SECTION("falling usage adds nothing") {
-    for (double used = 0.6; used > 0.1; used -= 0.05) stand.see(used);
+    stand.climb(0.6, -0.05, 10);
     CHECK(reserve() == Approx(0.03));
   }
   SECTION("what was freed meanwhile does not hide a rise") {
@@ -141,7 +141,7 @@ TEST_CASE("PressureController: real time counts, not the number of samples",
   }
   SECTION("between 0.1 s and 3 s the reserve is found between samples") {
     Stand stand(ResponseMode::full, 2);
-    for (double used = 0.1; used < 0.6; used += 0.04) stand.see(used);
+    stand.climb(0.1, 0.04, 12);
     CHECK(stand.controller().burst_reserve() == Approx(0.06));
   }
   SECTION("hours without a sample are ten seconds") {
