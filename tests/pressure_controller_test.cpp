@@ -104,9 +104,15 @@ TEST_CASE("PressureController: a stage is left five points lower, after five sec
     CHECK(stand.see_for(5, 0.86).stage == gentle);
     CHECK(stand.see_for(60, 0.86).stage == gentle);
   }
-  SECTION("emergency: usage below 0.85 with a large reserve") {
-    stand.rise_to(0.92, 0.20);
-    CHECK(stand.see_for(20, 0.86).stage == emergency);
+  SECTION("emergency: usage below 0.85 with a reserve that keeps expected usage above 0.90") {
+    stand.rise_to(0.92, 0.12);
+    CHECK(stand.see_for(20, 0.851).stage == emergency);
+    CHECK(stand.see_for(4, 0.849).stage == emergency);
+    CHECK(stand.see(0.849).stage == aggressive);
+  }
+  SECTION("emergency: not while it would be entered again at once") {
+    stand.rise_to(0.92, 0.30);
+    for (int second = 0; second < 20; second++) CHECK(stand.see(0.80).stage == emergency);
     CHECK(stand.see_for(5, 0.74).stage == aggressive);
   }
   SECTION("refusal: at once below 0.92") {

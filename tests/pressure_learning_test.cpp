@@ -66,7 +66,7 @@ TEST_CASE("PressureController: the burst reserve is the fastest recent rise in t
     CHECK(reserve() == Approx(0.35));
   }
   SECTION("slow growth: three seconds of it") {
-    for (double used = 0.1; used < 0.5; used += 0.02) stand.see(used);
+    stand.climb(0.1, 0.02, 20);
     CHECK(reserve() == Approx(0.06));
   }
   SECTION("it halves in five minutes") {
@@ -75,7 +75,7 @@ TEST_CASE("PressureController: the burst reserve is the fastest recent rise in t
     CHECK(reserve() == Approx(0.1).epsilon(0.01));
   }
   SECTION("falling usage adds nothing") {
-    for (double used = 0.6; used > 0.1; used -= 0.05) stand.see(used);
+    stand.climb(0.6, -0.05, 10);
     CHECK(reserve() == Approx(0.03));
   }
   SECTION("what was freed meanwhile does not hide a rise") {
@@ -111,7 +111,7 @@ TEST_CASE("PressureController: the burst reserve is the fastest recent rise in t
       stand.see(0.2 * (second % 2));
       stand.see(0.2 * (second % 2) + 0.04);
     }
-    CHECK(reserve() == Approx(0.08));
+    CHECK(reserve() == Approx(0.08).epsilon(0.01));
   }
 }
 
@@ -141,7 +141,7 @@ TEST_CASE("PressureController: real time counts, not the number of samples",
   }
   SECTION("between 0.1 s and 3 s the reserve is found between samples") {
     Stand stand(ResponseMode::full, 2);
-    for (double used = 0.1; used < 0.6; used += 0.04) stand.see(used);
+    stand.climb(0.1, 0.04, 12);
     CHECK(stand.controller().burst_reserve() == Approx(0.06));
   }
   SECTION("hours without a sample are ten seconds") {
@@ -174,9 +174,13 @@ TEST_CASE("PressureController: the first threshold is lower if memory comes back
     }
     stand.see(0.3);
     CHECK(*stand.controller().reclaim_speed() == Approx(speed));
+    stand.see_for(4, 0.3);  // What was freed counts as a rise, too.
     stand.set_limit_id(2);
-    CHECK(stand.rise_to(0.77, 0.085).stage == (speed < 0.01 ? gentle : none));
-    if (speed < 0.01) {
+    const double reserve = GENERATE(0.079, 0.081);  // With 0.77: just below 0.85, just above.
+    CAPTURE(reserve);
+    const bool is_earlier = speed < 0.01 && reserve > 0.08;
+    CHECK(stand.rise_to(0.77, reserve).stage == (is_earlier ? gentle : none));
+    if (is_earlier) {
       // It is left five points below that.
       CHECK(stand.see_for(20, 0.745).stage == gentle);
       CHECK(stand.see_for(5, 0.60).stage == none);

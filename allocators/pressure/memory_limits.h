@@ -76,8 +76,8 @@ class LimitReader {
       : root_(std::move(root)), resource_limits_(resource_limits) {}
 
   /// `now_ns`: monotonic; going back is put up with. The result stays valid until the next read().
-  /// Some thirty system calls, and small allocations by operator new; without
-  /// memory for these it gives the previous readings. Leaves errno alone.
+  /// Some thirty system calls, and small allocations by operator new; without memory for these it
+  /// gives the previous readings. Leaves errno alone.
   const LimitReadings& read(const OwnMemory& own, std::uint64_t now_ns) noexcept;
 
  private:

@@ -167,7 +167,7 @@ void PressureController::move_stage(std::uint64_t elapsed_ns) noexcept {
   while (!enters(wanted)) wanted = below(wanted);
   if (wanted > stage_) {
     set_stage(wanted);
-  } else if (!is_calm(stage_)) {
+  } else if (!is_calm(stage_) || (stage_ > ResponseStage::none && enters(stage_))) {
     calm_ns_ = 0;
   } else {
     calm_ns_ += std::min(elapsed_ns, most_calm_per_sample_ns);

@@ -68,15 +68,16 @@ struct PressureThresholds {
   static constexpr double slow_reclaim = 0.01;
 };
 
-/// Developed in simulation (tests/support/pressure_plant.h has the plant): a burst reserve learned
-/// from the fastest recent rise is added to usage, and stages have thresholds on the sum. That
-/// prevents as many deaths as forecasts do, and costs less throughput. It follows the idea of
-/// ZGC's director and of the OpenTelemetry memory limiter: the limit is kept as far away as usage
-/// can come before the next action takes effect.
+/// Developed in simulation (tests/support/pressure_plant.h has the plant): the fastest recent rise,
+/// the burst reserve, is added to usage, and stages have thresholds on the sum. That prevents as
+/// many deaths as forecasts do, and costs less throughput. The idea is that of ZGC's director and
+/// of the OpenTelemetry memory limiter: usage stays as far from the limit as it can come before
+/// the next action takes effect.
 ///
 /// - What the controller's own actions freed is added to usage where rises are measured, so that an
 ///   eviction never looks like falling demand, nor its end like rising demand.
-/// - A stage is entered at once, and left one at a time, after 5 calm seconds.
+/// - A stage is entered at once, and left one at a time, after 5 calm seconds in which it would not
+///   have been entered.
 /// - It orders the bytes that bring expected usage down to 0.86, divided by the effect that such
 ///   orders had; a stage whose orders had no effect hands over to the next.
 ///

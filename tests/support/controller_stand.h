@@ -1,6 +1,7 @@
 // A pressure controller with a clock of its own, fed with shares of a limit.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 #include "allocators/pressure/pressure_controller.h"
@@ -30,8 +31,11 @@ class ControllerStand {
   }
   /// As often, with the same usage.
   PressureOrder see_for(double seconds, double used) {
-    for (double passed = 0; passed < seconds - 1e-9; passed += interval_seconds_) see(used);
+    for (long left = std::lround(seconds / interval_seconds_); left > 0; left--) see(used);
     return order_;
+  }
+  void climb(double used, double per_sample, int samples) {
+    for (int sample = 0; sample < samples; sample++) see(used + sample * per_sample);
   }
   /// `used` after a rise of `reserve`, which so becomes the burst reserve.
   PressureOrder rise_to(double used, double reserve) {

@@ -61,22 +61,22 @@ class RecoveryTimer {
  public:
   void see(const PressurePlant& plant, double seconds, std::vector<double>& recoveries) {
     const double used = plant.used();
-    if (plant.live_demand() >= 0.80 || plant.floor() >= 0.85) {
-      since_.reset();
-      // The episode did not begin as one that eviction could end.
-      is_armed_ = used < 0.85;
-    } else if (since_ && used < 0.85) {
-      recoveries.push_back(seconds - *since_);
-      since_.reset();
-    } else if (!since_ && used >= 0.90 && is_armed_) {
-      since_ = seconds;
-    } else if (used < 0.85) {
+    const bool is_possible = plant.live_demand() < 0.80 && plant.floor() < 0.85;
+    if (used < 0.85) {
+      if (is_possible && since_ >= 0) recoveries.push_back(seconds - since_);
+      since_ = -1;
       is_armed_ = true;
+    } else if (!is_possible) {
+      // What began otherwise does not count, even if it becomes possible.
+      since_ = -1;
+      is_armed_ = false;
+    } else if (used >= 0.90 && since_ < 0 && is_armed_) {
+      since_ = seconds;
     }
   }
 
  private:
-  std::optional<double> since_;
+  double since_ = -1;  ///< Negative: no recovery is being timed.
   bool is_armed_ = true;
 };
 
