@@ -17,6 +17,7 @@ stats::Examination a_healthy_process() {
   seen.heap.emplace();
   stats::HeapFigures& figures = seen.heap->figures;
   figures.slab_live_bytes = 16 * mib, figures.slab_held_bytes = 17 * mib;
+  figures.slab_reserved_bytes = 40 * mib;
   figures.run_live_bytes = 2 * mib, figures.run_held_bytes = 2 * mib;
   figures.large.live_bytes = 2 * mib, figures.large.mapped_bytes = 2 * mib;
   figures.totals.live_bytes = figures.totals.peak_live_bytes = 20 * mib;
@@ -184,6 +185,12 @@ std::vector<Case> cases_of_heap_and_caches() {
       {"fragmentation",
        [](Examination& seen) { observe(seen), c_library(seen, 80 * mib, 100 * mib); },
        [](Examination& seen) { observe(seen), c_library(seen, 81 * mib, 100 * mib); }},
+      {"fragmentation", [](Examination& seen) { seen.heap->figures.slab_held_bytes = 37 * mib; },
+       [](Examination& seen) {
+         seen.heap->figures.slab_held_bytes = 37 * mib;
+         seen.heap->figures.totals.cached_bytes = 8 * mib;
+         seen.heap->figures.slab_reserved_bytes = 34 * mib;
+       }},
       {"peak_then_idle",
        [](Examination& seen) {
          seen.heap->figures.totals.peak_live_bytes = 60 * mib;
