@@ -29,9 +29,9 @@ is worth knowing, and no reason to act. A process in which SQLite uses less than
 **memory_alerts()** remembers. An alert is raised once when its condition begins, keeps that time,
 and is cleared once when it ends, at a threshold a little apart, so that a value on the edge does
 not raise it again and again. Connections, files and parts of memory have alerts of their own. The
-table is brought up to date whenever it is read; usage, refusals, growth and the forecast are also looked
-at by the sampler of memory pressure, where it runs. Refusals within a minute of each other are one
-alert, with the largest request.
+table is brought up to date whenever it is read; usage, refusals, growth and the forecast are also
+looked at by the sampler of memory pressure, where it runs. Refusals within a minute of each other
+are one alert, with the largest request.
 
 **leak_suspects()** names what may never be freed. It knows six kinds:
 
