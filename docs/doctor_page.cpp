@@ -27,24 +27,24 @@ is worth knowing, and no reason to act. A process in which SQLite uses less than
 `too_small` in place of verdicts on sizes and shares.
 
 **memory_alerts()** remembers. An alert is raised once when its condition begins, keeps that time,
-and is cleared once when it ends, at a threshold a little apart, so that a value on the edge does not
-raise it again and again. Connections, files and parts of memory have alerts of their own. The table
-is brought up to date whenever it is read; usage, refusals, growth and the forecast are also looked
-at by the sampler of memory pressure, where it runs. Refusals within a minute of each other are one
-alert, with the largest request.
+and is cleared once when it ends, at a threshold a little apart, so that a value on the edge does
+not raise it again and again. Connections, files and parts of memory have alerts of their own. The
+table is brought up to date whenever it is read; usage, refusals, growth and the forecast are also
+looked at by the sampler of memory pressure, where it runs. Refusals within a minute of each other
+are one alert, with the largest request.
 
 **leak_suspects()** names what may never be freed. It knows six kinds:
 
 | kind | what was seen |
 |---|---|
-| `heap` | the troughs of the memory in use rise steadily over the sampled history, by more than noise, and do not level off |
-| `size_class` | a size class grew from snapshot to snapshot and never fell: take `memory_snapshot()` at least twice, a minute or more ago |
+| `heap` | the troughs of the memory in use rise through all of the sampled history |
+| `size_class` | a size class grew from one `memory_snapshot()` to the next, and never fell |
 | `statement` | one connection has ten or more statements open that differ in values only |
-| `connection` | sixteen or more connections to one file are open, and three quarters of them are asleep |
-| `transaction` | one has been open for five minutes and stands still, or its connection was closed with it |
+| `connection` | sixteen or more connections to one file are open, three quarters of them asleep |
+| `transaction` | one has stood still for five minutes, or its connection was closed with it open |
 | `large_object` | eight or more of one size came one after another and all stayed |
 
-A regression test can ask for it:
+Size classes need two snapshots at least, the first a minute ago. A regression test can ask, too:
 
 ```sql
 SELECT memory_snapshot('before');

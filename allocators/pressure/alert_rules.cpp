@@ -153,14 +153,16 @@ constexpr std::array<AlertRule, alert_rule_count> rules = {{
      "SQLITE_NOMEM, or the kernel's killer, is near: end large transactions, close connections, or "
      "raise the limit."},
     {"fragmentation", Severity::warning, "ratio", AlertWhen::above, 0.20, 0.15, read_fragmentation,
-     "{value} of what {subject} holds is not in use: {first} of {second}.", "bytes",
-     "coalesce_all() and force_garbage_collection() return whole free pages; fragmentation_stats() "
-     "shows which part holds them."},
-    {"fragmentation_severe", Severity::critical, "ratio", AlertWhen::above, 0.35, 0.30,
-     read_fragmentation, "{value} of what {subject} holds is not in use: {first} of {second}.",
+     "{value} of what {subject} holds lies unused between what is in use: {first} of {second}.",
      "bytes",
-     "force_garbage_collection() returns whole free pages; if it frees little, long-lived objects "
-     "are spread over many pages, and closing and opening connections anew packs them."},
+     "fragmentation_stats() and slab_allocator_stats() show where; connections that are closed and "
+     "opened anew pack what they hold."},
+    {"fragmentation_severe", Severity::critical, "ratio", AlertWhen::above, 0.35, 0.30,
+     read_fragmentation,
+     "{value} of what {subject} holds lies unused between what is in use: {first} of {second}.",
+     "bytes",
+     "Long-lived objects are spread over many pages since a peak: close connections that were open "
+     "then, and open them anew."},
     {"pressure_events", Severity::warning, "events", AlertWhen::above, 5, 3, read_events,
      "Memory came under pressure {value} times in the last hour.", "",
      "The limit is too small for the work, or a cache is too large: buffer_pool_advice() says what "

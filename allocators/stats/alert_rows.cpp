@@ -9,7 +9,6 @@
 #include "allocators/base/bytes.h"
 #include "allocators/base/words.h"
 #include "allocators/config.h"
-#include "allocators/stats/large_rows.h"
 #include "allocators/stats/reset_clock.h"
 #include "allocators/stats/sources.h"
 
@@ -33,16 +32,26 @@ Severity least_severity(Arguments arguments) {
                             nearest_words(*given, severity_names)));
 }
 
-std::vector<FragmentationInput> read_fragmentation(Sources& sources) {
+/// Parts that are large enough to judge. Idle memory that a collection can return is no
+/// fragmentation. The C library's heap is SQLite's only where ours is not.
+std::vector<FragmentationInput> read_fragmentation(Reading& reading) {
   std::vector<FragmentationInput> parts;
-  const bool has_heap = sources.reading().heap() != nullptr;
-  for (const FragmentationStatsRow& row : FragmentationStatsRow::snapshot(sources, {})) {
-    // The C library's heap is SQLite's only where ours is not.
-    const bool is_ours =
-        row.component == "heap" || row.component == "buffer_pool" ||
-        (row.component == "c_library" && !has_heap && row.held_bytes > least_c_library_bytes);
-    if (!is_ours || !row.waste_bytes || row.status == "Small") continue;
-    parts.push_back({row.component, *row.wanted_bytes, *row.wanted_bytes + *row.waste_bytes});
+  const auto add = [&](const char* part, std::uint64_t wanted, std::uint64_t held,
+                       std::uint64_t least) {
+    if (held >= least) parts.push_back({part, wanted, held});
+  };
+  if (const PoolReading* pool = reading.pool()) {
+    const PoolTotals& totals = pool->totals;
+    add("buffer_pool", totals.used_bytes + totals.unevictable_bytes,
+        at_least_zero(totals.held_bytes, totals.free_bytes), mib);
+  }
+  if (const HeapReading* heap = reading.heap()) {
+    const HeapFigures& figures = heap->figures;
+    const std::uint64_t live =
+        figures.slab_live_bytes + figures.run_live_bytes + figures.large.live_bytes;
+    add("heap", live, live + scattered_free_bytes(figures), mib);
+  } else if (const auto& memory = reading.resident().c_library; memory.used_bytes) {
+    add("c_library", *memory.used_bytes, memory.held_bytes.value_or(0), least_c_library_bytes);
   }
   return parts;
 }
@@ -135,7 +144,7 @@ AlertInputs read_alert_inputs(Sources& sources) {
     if (const auto limit = read_limit_in_force(reading))
       inputs.usage = UsageInput{limit->used_bytes, limit->limit_bytes};
   }
-  inputs.fragmentation = read_fragmentation(sources);
+  inputs.fragmentation = read_fragmentation(reading);
   add_refusals(reading, inputs);
   inputs.orphans = read_orphans(reading);
   inputs.logs = read_logs(sources);

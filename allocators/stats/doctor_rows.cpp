@@ -85,6 +85,7 @@ std::vector<MemoryDoctorRow> diagnose(const Examination& seen) {
   std::ranges::stable_sort(judged, std::greater{}, &Judged::severity);
   const bool is_well = judged.empty() || judged.front().severity == Severity::info;
   std::vector<MemoryDoctorRow> rows;
+  rows.reserve(judged.size() + 1);
   for (Judged& each : judged) rows.push_back(std::move(each.row));
   if (is_tiny) {
     rows.push_back({"info", std::string(too_small_code), std::string(too_small_finding),

@@ -32,4 +32,18 @@ HeapFigures read_heap(MemoryManager& heap, std::uint64_t pool_held_bytes) {
   return figures;
 }
 
+std::uint64_t scattered_free_bytes(const HeapFigures& figures) {
+  std::uint64_t scattered = 0;
+  for (const SizeClassTotals& each : figures.classes) {
+    if (each.is_run || each.slabs < 2 || each.objects_per_slab == 0) continue;
+    const std::uint64_t needed =
+        (each.live_objects + each.objects_per_slab - 1) / each.objects_per_slab;
+    const std::uint64_t pinned = std::max(needed, at_least_zero(each.slabs, each.cached_objects));
+    const std::uint64_t pinned_bytes =
+        at_least_zero(pinned, 1) * (each.reserved_bytes / each.slabs);
+    scattered += at_least_zero(pinned_bytes, each.live_objects * each.object_bytes);
+  }
+  return std::min(scattered, at_least_zero(figures.slab_held_bytes, figures.slab_live_bytes));
+}
+
 }  // namespace sqlitemem::stats

@@ -23,6 +23,12 @@ struct HeapFigures {
   std::uint64_t slab_requested_bytes = 0, slab_given_bytes = 0;  ///< Over all counted allocations.
 };
 
+/// Free memory in slabs that no collection can return, because an object in use is in each of them:
+/// at least so much. Idle memory does not count: whole free pages, empty slabs, and slabs that only
+/// magazines keep, of which there can be no more than objects in magazines. Nor does the slab of a
+/// class that is being filled.
+std::uint64_t scattered_free_bytes(const HeapFigures& figures);
+
 /// `pool_held_bytes`: what the buffer pool holds of the heap's budget.
 HeapFigures read_heap(MemoryManager& heap, std::uint64_t pool_held_bytes);
 

@@ -17,6 +17,11 @@ stats::Examination a_healthy_process() {
   seen.heap.emplace();
   stats::HeapFigures& figures = seen.heap->figures;
   figures.slab_live_bytes = 16 * mib, figures.slab_held_bytes = 17 * mib;
+  SizeClassTotals& size_class = figures.classes.emplace_back();
+  size_class.object_bytes = 256, size_class.objects_per_slab = 256;
+  size_class.slabs = 272;  // Of 64 KiB: 17 MB.
+  size_class.live_objects = 16 * mib / 256;
+  size_class.reserved_bytes = figures.slab_reserved_bytes = 17 * mib;
   figures.run_live_bytes = 2 * mib, figures.run_held_bytes = 2 * mib;
   figures.large.live_bytes = 2 * mib, figures.large.mapped_bytes = 2 * mib;
   figures.totals.live_bytes = figures.totals.peak_live_bytes = 20 * mib;
@@ -136,6 +141,17 @@ std::vector<Case> cases_of_setup_and_limits() {
 
 namespace {
 
+/// More slabs of the one class, and objects of it in magazines.
+void scatter(Examination& seen, std::uint64_t bytes, std::uint64_t cached_objects) {
+  stats::HeapFigures& figures = seen.heap->figures;
+  SizeClassTotals& size_class = figures.classes[0];
+  figures.slab_live_bytes = 4 * mib;
+  size_class.live_objects = 4 * mib / size_class.object_bytes;
+  size_class.cached_objects = cached_objects;
+  size_class.reserved_bytes = figures.slab_held_bytes = 4 * mib + bytes;
+  size_class.slabs = size_class.reserved_bytes / (64 * kib);
+}
+
 /// A miss-ratio curve: `at_present` for sizes below `knee` times the present one, `then` from it
 /// on.
 void curve(Examination& seen, double knee, double at_present, double then) {
@@ -179,8 +195,10 @@ std::vector<Case> cases_of_heap_and_caches() {
   return {
       {"corruption", [](Examination& seen) { seen.heap->figures.totals.corruptions = 1; },
        [](Examination&) {}},
-      {"fragmentation", [](Examination& seen) { seen.heap->figures.slab_held_bytes = 27 * mib; },
-       [](Examination& seen) { seen.heap->figures.slab_held_bytes = 25 * mib; }},
+      {"fragmentation", [](Examination& seen) { scatter(seen, 11 * mib, 0); },
+       [](Examination& seen) { scatter(seen, 10 * mib, 0); }},
+      {"fragmentation", [](Examination& seen) { scatter(seen, 13 * mib, 30); },
+       [](Examination& seen) { scatter(seen, 13 * mib, 60); }},
       {"fragmentation",
        [](Examination& seen) { observe(seen), c_library(seen, 80 * mib, 100 * mib); },
        [](Examination& seen) { observe(seen), c_library(seen, 81 * mib, 100 * mib); }},

@@ -17,7 +17,7 @@ Findings corrupted(const Examination& seen) {
                        seen.heap->figures.totals.corruptions)}};
 }
 
-/// What is kept on purpose, to be used again, is no fragmentation.
+/// What a collection can return is idle, not fragmented; what it cannot is known at least.
 Findings fragmented(const Examination& seen) {
   if (!seen.heap) {
     const CLibraryMemory& memory = seen.resident.c_library;
@@ -29,15 +29,14 @@ Findings fragmented(const Examination& seen) {
                          percent_of(waste, *memory.held_bytes)),
              fix::collect(3), waste}};
   }
-  const std::uint64_t kept = seen.heap->figures.large.dirty_free_bytes;
-  const std::uint64_t held = at_least_zero(seen.heap_held_bytes(), kept);
-  const std::uint64_t waste = at_least_zero(held, seen.heap_live_bytes());
-  if (waste < worth_a_word || !is_share(waste, held, 0.2)) return {};
-  return {{fmt::format("The heap holds {} for {} in use: {} are not used ({}), {} of them in "
-                       "magazines.",
-                       in_words(held), in_words(seen.heap_live_bytes()), in_words(waste),
-                       percent_of(waste, held), in_words(seen.heap->figures.totals.cached_bytes)),
-           fix::collect(2), waste}};
+  const std::uint64_t scattered = scattered_free_bytes(seen.heap->figures);
+  const std::uint64_t pinned = seen.heap_live_bytes() + scattered;
+  if (scattered < worth_a_word || !is_share(scattered, pinned, 0.2)) return {};
+  return {{fmt::format("{} of the heap are in use; {} more ({}) are free in slabs that hold an "
+                       "object in use each.",
+                       in_words(seen.heap_live_bytes()), in_words(scattered),
+                       percent_of(scattered, pinned)),
+           std::nullopt, scattered}};
 }
 
 Findings peak_is_over(const Examination& seen) {
@@ -116,9 +115,10 @@ constexpr auto rules = std::to_array<DoctorRule>({
      "SQLITEMEM_HEAP_CHECKS=every_call finds the call itself.",
      corrupted},
     {"fragmentation", Severity::warning, Judges::sizes,
-     "Much of the memory held is not in use, and lies between what is.",
-     "force_garbage_collection() returns whole free pages; if that frees little, long-lived "
-     "objects are spread over many pages: close and open connections that were open at the peak.",
+     "Much of the memory held is free, and lies between what is in use.",
+     "Long-lived objects are spread over many pages since a peak: close connections that were open "
+     "then, and open them anew; slab_allocator_stats() shows the classes, and "
+     "force_garbage_collection(3) returns what the C library can.",
      fragmented},
     {"peak_then_idle", Severity::info, Judges::sizes,
      "A peak is over, and its memory is kept for the next one.",

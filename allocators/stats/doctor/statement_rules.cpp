@@ -82,11 +82,13 @@ Findings sorts_in_memory(const Examination& seen) {
       at_least_zero(seen.library.memory_peak.value_or(0), seen.library.memory_used.value_or(0));
   const std::uint64_t temporary = temporary_bytes(seen);
   if (sorts == 0 || std::max(over, temporary) < 16 * mib) return {};
-  return {
-      {fmt::format("Temporary storage is memory. The open statements have sorted {} times; "
-                   "temporary tables hold {} of pages now; at its peak SQLite used {} more "
-                   "than now.",
-                   sorts, in_words(temporary), in_words(over))}};
+  Finding finding{
+      fmt::format("Temporary storage is memory. The open statements have sorted {} "
+                  "times; temporary tables hold {} of pages now; at its peak SQLite "
+                  "used {} more than now.",
+                  sorts, in_words(temporary), in_words(over))};
+  if (temporary >= 16 * mib) finding.severity = Severity::warning;
+  return {finding};
 }
 
 constexpr auto rules = std::to_array<DoctorRule>({
@@ -108,8 +110,8 @@ constexpr auto rules = std::to_array<DoctorRule>({
      "Keep CREATE, DROP, ATTACH and ANALYZE out of the daily work; use TEMP tables once, and empty "
      "them.",
      recompiled},
-    {"temp_store_memory", Severity::warning, Judges::sizes,
-     "Sorts and temporary tables stay in memory whatever their size, and some were large.",
+    {"temp_store_memory", Severity::info, Judges::sizes,
+     "Sorts and temporary tables stay in memory whatever their size: the peaks may be theirs.",
      "Open connections with PRAGMA temp_store = FILE before they have temporary tables (changing "
      "it drops them), or give the sorts an index.",
      sorts_in_memory},

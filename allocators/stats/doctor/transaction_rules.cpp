@@ -41,7 +41,8 @@ Findings orphaned(const Examination& seen) {
     if (open.state == "write") finding.severity = Severity::critical;
     findings.push_back(std::move(finding));
   }
-  std::ranges::stable_partition(findings, [](const Finding& each) { return !!each.severity; });
+  std::stable_partition(findings.begin(), findings.end(),
+                        [](const Finding& each) { return each.severity.has_value(); });
   return findings;
 }
 
