@@ -29,7 +29,8 @@ struct MemoryConfigRow {
         "the function memory_config(name, setting) does not.", {
         {"name", &R::name, Role::label, "", "The option."},
         {"setting", &R::setting, Role::detail, "", "The value in force."},
-        {"unit", &R::unit, Role::detail, "", "Unit of a plain number: B, ms or %; NULL for counts and words."},
+        {"unit", &R::unit, Role::detail, "",
+         "Unit of a plain number: B, ms or %; NULL for counts and words."},
         {"category", &R::category, Role::detail, "", "What it belongs to."},
         {"short_desc", &R::short_desc, Role::detail, "", "What it does."},
         {"context", &R::context, Role::detail, "",
