@@ -203,7 +203,7 @@ TEST_CASE("Report: it shows what the tables show", "[stats][report]") {
   CHECK_THAT(page, Catch::Contains(human_count(row.live_objects)) &&
                        Catch::Contains(human_bytes(row.reserved_bytes)) &&
                        Catch::Contains(human_percent(row.utilization_ratio)));
-  CHECK_THAT(page, Catch::Contains("358 MiB of 512 MiB  70.0 %  (config)") &&
+  CHECK_THAT(page, Catch::Contains("358 MiB of 512 MiB  70.0 %  (memory_limit)") &&
                        Catch::Contains("increasing, 874 KiB/s, critical (90 %) in 2 min"));
   REQUIRE(figures.areas.size() == 3);
   CHECK(figures.areas[2].map.sum().used_bytes == 3 * mib);

@@ -124,8 +124,8 @@ def the_dashboard_can_be_imported_anywhere():
                          True)
         if panel["type"] != "row":
             unit = panel["fieldConfig"]["defaults"]["unit"]
-            expect_equal(panel["title"], unit in ("bytes", "Bps", "percentunit", "s", "ops", "none"),
-                         True)
+            units = ("bytes", "Bps", "percentunit", "s", "ops", "none")
+            expect_equal(panel["title"], unit in units, True)
 
 
 def the_dashboards_queries_are_queries():

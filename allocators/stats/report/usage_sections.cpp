@@ -31,6 +31,22 @@ void draw_used_of(Page& page, std::uint64_t used, std::uint64_t limit, std::stri
                         words.empty() ? "" : "  ", words));
 }
 
+std::string_view words_of(LimitSource source) {
+  switch (source) {
+    case LimitSource::config:
+      return "memory_limit";
+    case LimitSource::cgroup:
+      return "control group";
+    case LimitSource::rlimit:
+      return "resource limit";
+    case LimitSource::host:
+      return "memory of the machine";
+    case LimitSource::none:
+      break;
+  }
+  return "limit";
+}
+
 /// From the figures of memory_stats, where nobody watches the pressure.
 void draw_usage_of_rows(Page& page, const std::vector<MemoryStatsRow>& rows) {
   const auto held = bytes_of(rows, "allocator", "held");
@@ -133,7 +149,7 @@ void draw_usage(Page& page, const ReportFigures& figures) {
   page.heading("USAGE", remark);
   if (pressure.limit_bytes) {
     draw_used_of(page, pressure.used_bytes, *pressure.limit_bytes,
-                 fmt::format("({})", name_of(pressure.limit_source)));
+                 fmt::format("({})", words_of(pressure.limit_source)));
   } else {
     page.line(fmt::format("  {} used; no limit is known", human_bytes(pressure.used_bytes)));
   }
