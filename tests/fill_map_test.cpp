@@ -2,7 +2,9 @@
 #include "allocators/pages/fill_map.h"
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
+#include <thread>
 
 #include "allocators/manager/memory_manager.h"
 #include "tests/support/catch.h"
@@ -122,6 +124,41 @@ TEST_CASE("Fill map: the heap's areas show what its totals count", "[fill][prope
               sum_of(areas, "large").held_bytes ==
           heap.totals().held_bytes);
   }
+}
+
+TEST_CASE("Fill map: it can be drawn while threads allocate and free", "[fill][threads]") {
+  auto heap = std::make_unique<MemoryManager>();
+  REQUIRE(heap->start({.region_bytes = 256 * mib}) == MemoryManager::StartResult::ok);
+  std::atomic<bool> is_over{false};
+  std::vector<std::thread> threads;
+  for (std::uint64_t worker = 0; worker < 3; ++worker) {
+    threads.emplace_back([&, worker] {
+      Random random(worker);
+      ThreadCache* cache = &no_cache;
+      std::vector<void*> blocks(64, nullptr);
+      for (std::uint64_t step = 0; !is_over; ++step) {
+        void*& block = blocks[random.below(blocks.size())];
+        heap->release(cache, block);
+        block = heap->allocate(cache, 1 + random.below(step % 50 == 0 ? 400 * kib : 3 * kib));
+      }
+      for (void* block : blocks) heap->release(cache, block);
+      heap->thread_exits(cache);
+    });
+  }
+  std::uint64_t maps = 0, most_used = 0;
+  while (maps < 300 || most_used == 0) {
+    for (const AreaFill& area : heap->fill_maps(64)) {
+      REQUIRE(area.map.cells().size() <= 64);
+      most_used = std::max(most_used, area.map.sum().used_bytes);
+      ++maps;
+    }
+  }
+  is_over = true;
+  for (std::thread& thread : threads) thread.join();
+  ThreadCache* cache = &no_cache;
+  heap->collect(cache);
+  for (const AreaFill& area : heap->fill_maps(64)) CHECK(area.map.sum().used_bytes == 0);
+  heap->stop();
 }
 
 TEST_CASE("Fill map: a heap that has not started has no areas", "[fill]") {

@@ -75,7 +75,9 @@ TEST_CASE("Report: counts, shares and times are short", "[report]") {
 TEST_CASE("Report: bars and sparklines show something for something, and not all for less",
           "[report]") {
   CHECK(bar(0, 5, Charset::ascii) == ".....");
-  CHECK(bar(0.0001, 5, Charset::ascii) == "#....");
+  CHECK(bar(0.0001, 5, Charset::ascii) == ":....");
+  CHECK(bar(0.12, 5, Charset::unicode) == "█░░░░");
+  CHECK(bar(0.09, 5, Charset::unicode) == "▏░░░░");
   CHECK(bar(0.5, 4, Charset::ascii) == "##..");
   CHECK(bar(0.9999, 5, Charset::ascii) == "####.");
   CHECK(bar(1, 5, Charset::ascii) == "#####");

@@ -17,7 +17,8 @@ endif()
 if(SQLITEMEM_UNIT_TESTS)
   add_executable(sqlitemem_tests ${SQLITEMEM_TEST_SOURCES})
   target_link_libraries(sqlitemem_tests PRIVATE
-    sqlitemem_allocators ${SQLITEMEM_TEST_LIBRARIES} Catch2::Catch2 SQLite::SQLite3 ${CMAKE_DL_LIBS})
+    sqlitemem_allocators ${SQLITEMEM_TEST_LIBRARIES} Catch2::Catch2 SQLite::SQLite3
+    ${CMAKE_DL_LIBS})
   # Catch2 2 is one header of 18,000 lines: read once, the tests build in half the time.
   target_precompile_headers(sqlitemem_tests PRIVATE support/catch.h)
   # Catch2's own code needs no debugger, and is the longest file. It does need the sanitizer: of the
@@ -30,8 +31,8 @@ if(SQLITEMEM_UNIT_TESTS)
       add_dependencies(sqlitemem_tests ${artefact})
     endif()
   endforeach()
-  # ThreadSanitizer has a thread and a shadow of its own: a test that counts threads or limits address
-  # space has the tag [no_tsan]; so has one that computes for minutes under it in a single thread.
+  # ThreadSanitizer has a thread and a shadow of its own: a test that counts threads or limits
+  # address space has the tag [no_tsan]; so has one that computes for minutes in a single thread.
   set(spec)
   if(SQLITEMEM_SANITIZE MATCHES "thread")
     set(spec TEST_SPEC "~[no_tsan]")

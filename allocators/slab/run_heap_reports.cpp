@@ -1,4 +1,5 @@
-// What page runs say of themselves: totals, how full they are, and the walk that checks their rules.
+// What page runs say of themselves: totals, how full they are, and the walk that checks their
+// rules.
 #include <algorithm>
 #include <bit>
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace sqlitemem::stats {
@@ -79,11 +80,19 @@ std::string format_metrics(const std::vector<MetricFamily>& families, MetricForm
 }
 
 std::string metric_help(std::string_view doc) {
-  const std::size_t clause = doc.find("; NULL");
-  if (clause == std::string_view::npos) return std::string(doc);
-  const std::size_t sentence_end = doc.find(". ", clause);
-  std::string help(doc.substr(0, clause));
-  return help.append(sentence_end == std::string_view::npos ? "." : doc.substr(sentence_end));
+  constexpr std::string_view sentence_end = ". ", clause = "; NULL";
+  std::string help;
+  while (!doc.empty()) {
+    const std::size_t length = std::min(doc.find(sentence_end), doc.size());
+    std::string_view sentence = doc.substr(0, length);
+    doc.remove_prefix(std::min(length + sentence_end.size(), doc.size()));
+    if (sentence.starts_with("NULL")) continue;
+    sentence = sentence.substr(0, sentence.find(clause));
+    if (!help.empty()) help += ' ';
+    help += sentence;
+    if (!help.ends_with('.')) help += '.';
+  }
+  return help;
 }
 
 std::string labels_as_json(const MetricSample& sample) {

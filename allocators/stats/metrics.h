@@ -45,7 +45,7 @@ std::string metric_text(double value);
 /// "sqlitemem_<prefix>_<column>"; a column that starts with the prefix does not repeat it.
 std::string metric_name(std::string_view prefix, std::string_view column);
 
-/// A column's doc without its clause on NULL: a metric that cannot be measured is absent.
+/// A column's doc without what it says of NULL: a metric that cannot be measured is absent.
 std::string metric_help(std::string_view doc);
 
 using MetricLabels = std::vector<std::pair<std::string, std::string>>;

@@ -79,8 +79,8 @@ struct MemoryResponseTotalsRow {
   static std::vector<MemoryResponseTotalsRow> snapshot(Sources& sources, Arguments arguments);
 };
 
-/// The last steps of the process, and sums of all. Thread-safe. A fork leaves the child with an empty log that it
-/// can use: what its parent did freed nothing of its own.
+/// The last steps of the process, and sums of all. Thread-safe. A fork leaves the child with an
+/// empty log that it can use: what its parent did freed nothing of its own.
 class ResponseLog {
  public:
   static constexpr std::size_t max_steps = 256;

@@ -66,7 +66,7 @@ constexpr auto columns() {
       {"thread_id", &R::thread_id, Role::detail, "",
        "The thread (gettid) that began it. NULL: not known, because the pages are not in the "
        "buffer pool, or another thread has used it since."},
-      {"owner_alive", &R::owner_alive, Role::detail, "",
+      {"owner_alive", &R::owner_alive, Role::gauge, "",
        "Whether that thread still exists. A later thread with the same number is taken for it. "
        "NULL: not known."},
       {"open_statements", &R::open_statements, Role::detail, "", "As in connection_memory."},
@@ -82,7 +82,7 @@ constexpr auto columns() {
        "1: it pins frames. NULL: not known."},
       {"is_in_use", &R::is_in_use, Role::detail, "",
        "1: another thread is inside the connection, or it has no mutex to keep one out."},
-      {"is_zombie", &R::is_zombie, Role::detail, "",
+      {"is_zombie", &R::is_zombie, Role::gauge, "",
        "1: closed with sqlite3_close_v2() while a statement, a blob or a backup was open: a leak "
        "of the program. NULL: only the preload library can tell."},
       {"is_killable", &R::is_killable, Role::detail, "",

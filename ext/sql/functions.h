@@ -107,11 +107,11 @@ inline constexpr auto functions = std::to_array<Function>({
      "The value that txn_set() gave the variable in the current transaction; NULL if it was not "
      "set, and outside of transactions. May be used in views and triggers.", SQLITE_INNOCUOUS},
     {"memory_report", 0, 2, function_bodies::memory_report, "[style [, width]]",
-     "One page for a terminal: usage and limit, the forecast, what the resident set is made of, the "
-     "buffer pool, size classes, a picture of fragmentation, the largest connections, alerts and "
-     "advice. Style 'unicode' (default) or 'ascii', also with a width, as in 'ascii 100'. No line "
-     "is longer than width, 60 to 200 columns; by default the variable COLUMNS if it is one of "
-     "these, else 80. A dash stands for what cannot be measured."},
+     "One page for a terminal: usage and limit, the forecast, what the resident set is made of, "
+     "the buffer pool, size classes, a picture of fragmentation, the largest connections, alerts "
+     "and advice. Style 'unicode' (default) or 'ascii', also with a width, as in 'ascii 100'. No "
+     "line is longer than width, 60 to 200 columns; by default the variable COLUMNS if it is one "
+     "of these, else 80. A dash stands for what cannot be measured."},
     {"prometheus_metrics", 0, 1, function_bodies::prometheus_metrics, "[format]",
      "All metrics as text: Prometheus text/plain 0.0.4, or with 'openmetrics' OpenMetrics 1.0."},
 });

@@ -62,7 +62,8 @@ class MetricsCheck {
       if (!typed_.insert(name).second) complain("TYPE twice", line);
       if (name != family_) complain("TYPE without its HELP", line);
       type_ = rest.substr(1);
-      if (type_ != "gauge" && type_ != "counter") complain("unknown type", line);
+      const bool is_stateset = type_ == "stateset" && is_open_;
+      if (type_ != "gauge" && type_ != "counter" && !is_stateset) complain("unknown type", line);
       if (type_ == "counter" && name.ends_with("_total") == is_open_) {
         complain("_total belongs to the sample in OpenMetrics, to the family before", line);
       }
@@ -105,6 +106,11 @@ class MetricsCheck {
     const std::string series = line.substr(0, at);
     char* end = nullptr;
     const double value = std::strtod(line.c_str() + at, &end);
+    // OpenMetrics 1.0: a state is a label with the family's name, and 1 or 0.
+    if (type_ == "stateset" &&
+        (series.find(family_ + "=\"") == std::string::npos || (value != 0 && value != 1))) {
+      complain("no state", line);
+    }
     if (line[at] != ' ' || end != line.c_str() + line.size()) complain("bad value", line);
     if (!samples_.emplace(series, value).second) complain("series twice", line);
   }

@@ -87,8 +87,7 @@ std::string remark_of(const ForecastReading& forecast, const PressureReading& pr
 }
 
 void draw_horizons(Page& page, const ForecastReading& forecast) {
-  Grid grid(
-      {{"in", false}, {"0 to 100 %", false}, {"usage"}, {"likely between", false}});
+  Grid grid({{"in", false}, {"0 to 100 %", false}, {"usage"}, {"likely between", false}});
   grid.add({"now", bar(forecast.current, bar_width(page), page.charset()),
             human_percent(forecast.current), ""});
   for (const HorizonForecast& each : forecast.horizons) {

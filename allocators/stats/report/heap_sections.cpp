@@ -49,7 +49,7 @@ void draw_area(Page& page, const AreaFill& area) {
 std::string verdict_of(const std::vector<FragmentationStatsRow>& rows) {
   const auto heap = std::ranges::find(rows, "heap", &FragmentationStatsRow::component);
   if (heap == rows.end() || !heap->status) return {};
-  std::string text = *heap->status;
+  std::string text = *heap->status == "Small" ? "too small to judge" : *heap->status;
   if (heap->fragmentation_ratio && heap->waste_bytes)
     text += fmt::format(", {} lost in the heap ({})", human_bytes(*heap->waste_bytes),
                         human_percent(*heap->fragmentation_ratio));

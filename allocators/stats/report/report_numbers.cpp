@@ -101,13 +101,11 @@ std::string human_seconds(double seconds) {
 
 std::string bar(double ratio, std::size_t width, Charset charset) {
   const Signs& signs = signs_of(charset);
-  std::size_t full = 0;
-  if (ratio >= 1) {
-    full = width;
-  } else if (ratio > 0) {
-    full = static_cast<std::size_t>(std::llround(ratio * static_cast<double>(width)));
-    full = std::clamp<std::size_t>(full, std::min<std::size_t>(1, width), width - (width > 1));
-  }
+  if (width == 0 || !(ratio > 0)) return repeated(signs.empty, width);
+  if (ratio >= 1) return repeated(signs.full, width);
+  const auto rounded = static_cast<std::size_t>(std::llround(ratio * static_cast<double>(width)));
+  if (rounded == 0) return std::string(signs.sliver) + repeated(signs.empty, width - 1);
+  const std::size_t full = std::min(rounded, std::max<std::size_t>(width - 1, 1));
   return repeated(signs.full, full) + repeated(signs.empty, width - full);
 }
 

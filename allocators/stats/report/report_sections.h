@@ -1,5 +1,5 @@
-// THE place to add a section to memory_report(): its line here, its body beside the others, its call
-// in format_report().
+// THE place to add a section to memory_report(): its line here, its body beside the others, its
+// call in format_report().
 #pragma once
 
 #include <string_view>

@@ -13,6 +13,7 @@ namespace {
 
 constexpr Signs unicode_signs = {
     .full = "█",
+    .sliver = "▏",
     .empty = "░",
     .rule = "─",
     .ellipsis = "…",
@@ -27,6 +28,7 @@ constexpr Signs unicode_signs = {
 };
 constexpr Signs ascii_signs = {
     .full = "#",
+    .sliver = ":",
     .empty = ".",
     .rule = "-",
     .ellipsis = "~",

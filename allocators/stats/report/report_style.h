@@ -29,7 +29,7 @@ ReportStyle parse_style(std::string_view words, std::optional<std::int64_t> widt
 
 /// The signs of a charset. Each takes one column.
 struct Signs {
-  std::string_view full, empty;            ///< Of a bar.
+  std::string_view full, sliver, empty;    ///< Of a bar; sliver: less than half a column.
   std::string_view rule;                   ///< Under the first line.
   std::string_view ellipsis;               ///< For what was cut.
   std::array<std::string_view, 8> levels;  ///< Of a sparkline, lowest first.

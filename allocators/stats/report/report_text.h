@@ -49,7 +49,7 @@ std::string repeated(std::string_view sign, std::size_t count);
 std::vector<std::string> wrapped(std::string_view text, std::size_t width, Charset charset);
 
 /// `ratio` of `width` columns; below 0 and no number: empty, above 1: full. More than nothing shows
-/// at least one full column, and less than all one empty one.
+/// at least a sliver, and less than all one empty column.
 std::string bar(double ratio, std::size_t width, Charset charset);
 /// One column a value, as high as it is between `low` and `high`.
 std::string sparkline(const std::vector<double>& values, double low, double high, Charset charset);

@@ -24,11 +24,27 @@ double ratio_between(std::uint64_t part, std::uint64_t whole) {
   return ratio(part, whole).value_or(0);
 }
 
-void draw_used_of(Page& page, std::uint64_t used, std::uint64_t limit, std::string_view words) {
+void draw_used_of(Page& page, std::uint64_t used, std::uint64_t limit, std::string_view source) {
   const double share = ratio_between(used, limit);
-  page.line(fmt::format("  {}  {} of {}  {}{}{}", bar(share, bar_width(page), page.charset()),
-                        human_bytes(used), human_bytes(limit), human_percent(share),
-                        words.empty() ? "" : "  ", words));
+  page.paragraph(fmt::format("  {}  ", bar(share, bar_width(page), page.charset())),
+                 fmt::format("{} of {}, {} ({})", human_bytes(used), human_bytes(limit),
+                             human_percent(share), source));
+}
+
+std::string_view words_of(LimitSource source) {
+  switch (source) {
+    case LimitSource::config:
+      return "memory_limit";
+    case LimitSource::cgroup:
+      return "control group";
+    case LimitSource::rlimit:
+      return "resource limit";
+    case LimitSource::host:
+      return "memory of the machine";
+    case LimitSource::none:
+      break;
+  }
+  return "limit";
 }
 
 /// From the figures of memory_stats, where nobody watches the pressure.
@@ -39,9 +55,9 @@ void draw_usage_of_rows(Page& page, const std::vector<MemoryStatsRow>& rows) {
   const auto group_limit = bytes_of(rows, "cgroup", "group_limit");
   const auto group_usage = bytes_of(rows, "cgroup", "group_usage");
   page.heading("USAGE");
-  if (held && limit) return draw_used_of(page, *held, *limit, "(memory_limit)");
+  if (held && limit) return draw_used_of(page, *held, *limit, "memory_limit");
   if (group_usage && group_limit)
-    return draw_used_of(page, *group_usage, *group_limit, "(control group)");
+    return draw_used_of(page, *group_usage, *group_limit, "control group");
   std::string text = resident ? human_bytes(*resident) + " resident" : "not measurable here";
   if (held) text = human_bytes(*held) + " held for SQLite, " + text;
   page.paragraph("  ", text + "; no limit is set");
@@ -132,8 +148,7 @@ void draw_usage(Page& page, const ReportFigures& figures) {
     remark += fmt::format(", response: {}", name_of(pressure.stage));
   page.heading("USAGE", remark);
   if (pressure.limit_bytes) {
-    draw_used_of(page, pressure.used_bytes, *pressure.limit_bytes,
-                 fmt::format("({})", name_of(pressure.limit_source)));
+    draw_used_of(page, pressure.used_bytes, *pressure.limit_bytes, words_of(pressure.limit_source));
   } else {
     page.line(fmt::format("  {} used; no limit is known", human_bytes(pressure.used_bytes)));
   }
