@@ -14,7 +14,7 @@ namespace sqlitemem {
 
 /// What is reported, by thresholds on usage / limit (option pressure_levels).
 enum class PressureLevel : std::uint8_t { normal, warning, high, critical, emergency };
-/// How far the response has gone; it has thresholds of its own (controller.h).
+/// How far the response has gone; it has thresholds of its own (pressure_controller.h).
 enum class ResponseStage : std::uint8_t { none, gentle, aggressive, emergency, refusal };
 /// Which of the limits has the least room.
 enum class LimitSource : std::uint8_t { none, config, cgroup, rlimit, host };
