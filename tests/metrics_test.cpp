@@ -156,7 +156,16 @@ TEST_CASE("metrics: every number of a table with metrics is one, or is known not
                                        "wal_stats.reader_frame",
                                        "wal_stats.oldest_reader_frame",
                                        "wal_stats.oldest_reader_connection_id",
-                                       "wal_stats.is_oldest_elsewhere"};
+                                       "wal_stats.is_oldest_elsewhere",
+                                       "memory_pressure.usage_percent",
+                                       "memory_pressure.last_freed_bytes",
+                                       "memory_forecast.current_ratio",
+                                       "memory_forecast.slope_bytes_per_second",
+                                       "memory_forecast.allocation_rate",
+                                       "memory_forecast.deallocation_rate",
+                                       "memory_forecast.r_squared",
+                                       "memory_forecast.is_stale",
+                                       "memory_forecast.samples"};
   std::set<std::string> details;
   for_each_table([&]<class Row>(std::type_identity<Row>) {
     if (table<Row>.metric_prefix.empty()) return;

@@ -27,15 +27,15 @@ enum class RecommendedAction : std::uint8_t {
   emergency_cleanup
 };
 
+inline constexpr std::array<std::string_view, 5> pressure_level_names = {
+    "normal", "warning", "high", "critical", "emergency"};
 [[nodiscard]] constexpr std::string_view name_of(PressureLevel level) noexcept {
-  constexpr std::array<std::string_view, 5> names = {"normal", "warning", "high", "critical",
-                                                     "emergency"};
-  return names[static_cast<std::size_t>(level)];
+  return pressure_level_names[static_cast<std::size_t>(level)];
 }
+inline constexpr std::array<std::string_view, 5> response_stage_names = {
+    "none", "gentle", "aggressive", "emergency", "refusal"};
 [[nodiscard]] constexpr std::string_view name_of(ResponseStage stage) noexcept {
-  constexpr std::array<std::string_view, 5> names = {"none", "gentle", "aggressive", "emergency",
-                                                     "refusal"};
-  return names[static_cast<std::size_t>(stage)];
+  return response_stage_names[static_cast<std::size_t>(stage)];
 }
 [[nodiscard]] constexpr std::string_view name_of(LimitSource source) noexcept {
   constexpr std::array<std::string_view, 5> names = {"none", "config", "cgroup", "rlimit", "host"};

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "allocators/pressure/pressure_reading.h"
 #include "allocators/stats/describe.h"
 
 namespace sqlitemem::stats {
@@ -34,9 +35,9 @@ struct MemoryPressureRow {
         "One row: how much of the limit with the least room is used, and what is done about it. "
         "Limits are the option memory_limit, those of the control groups that the process is in, "
         "RLIMIT_AS and RLIMIT_DATA, and the memory that the machine can still give.", {
-        {"level", &R::level, Role::detail, "",
+        {"level", &R::level, Role::state, "",
          "normal, warning, high, critical or emergency, by the option pressure_levels: 70, 80, 90 "
-         "and 95 % as a rule; normal where no limit is known."},
+         "and 95 % as a rule; normal where no limit is known.", pressure_level_names},
         {"used_bytes", &R::used_bytes, Role::gauge, "bytes",
          "What counts against that limit; NULL if it cannot be read."},
         {"limit_bytes", &R::limit_bytes, Role::gauge, "bytes", "The limit; NULL if none is known."},
@@ -46,9 +47,10 @@ struct MemoryPressureRow {
          "used_bytes of limit_bytes."},
         {"usage_ratio", &R::usage_ratio, Role::gauge, "ratio", "used_bytes / limit_bytes."},
         {"since_at", &R::since_at, Role::detail, "", "When the level became what it is; UTC."},
-        {"response_stage", &R::response_stage, Role::detail, "",
+        {"response_stage", &R::response_stage, Role::state, "",
          "none, gentle, aggressive, emergency or refusal: how far the response has gone. It has "
-         "thresholds of its own and rises before the level when usage comes in bursts."},
+         "thresholds of its own and rises before the level when usage comes in bursts.",
+         response_stage_names},
         {"response_mode", &R::response_mode, Role::detail, "", "The option of that name."},
         {"last_action", &R::last_action, Role::detail, "",
          "What was done last because of pressure; NULL if nothing was."},
@@ -121,7 +123,7 @@ struct MemoryForecastRow {
          "Until 90 % of the limit; NULL if that is not in sight."},
         {"recommended_action", &R::recommended_action, Role::detail, "",
          "monitor, gentle_eviction, aggressive_eviction or emergency_cleanup."},
-        {"is_warning", &R::is_warning, Role::detail, "",
+        {"is_warning", &R::is_warning, Role::gauge, "",
          "1: growth is steady and the forecaster has been right lately, or the level is high."},
         {"is_stale", &R::is_stale, Role::detail, "",
          "1: the last sample is older than three seconds; the option monitor keeps them coming."},
