@@ -72,8 +72,9 @@ bool has_counted(std::optional<std::uint64_t> now, std::uint64_t& before) noexce
 bool read_refusals(const AlertInputs& inputs, AlertMemory& memory, AlertSink& sink) noexcept {
   if (!inputs.refusals) return false;
   const RefusalInput& now = *inputs.refusals;
-  const bool is_new = has_counted(now.refused_by_heap, memory.refused_by_heap) |
-                      has_counted(now.refused_by_monitor, memory.refused_by_monitor);
+  const bool is_heaps = has_counted(now.refused_by_heap, memory.refused_by_heap);
+  const bool is_monitors = has_counted(now.refused_by_monitor, memory.refused_by_monitor);
+  const bool is_new = is_heaps || is_monitors;
   Measured measured{"process",
                     number(now.last_requested_bytes),
                     {number(now.used_bytes), number(now.limit_bytes.value_or(0))},

@@ -9,9 +9,10 @@ namespace sqlitemem::stats {
 namespace {
 
 std::string limit_words(const LimitInForce& limit) {
-  return fmt::format("{} of {} are in use ({}){}.", in_words(limit.used_bytes),
-                     in_words(limit.limit_bytes), percent_of(limit.used_bytes, limit.limit_bytes),
-                     limit.source.empty() ? "" : ": " + limit.source);
+  return as_sentence(fmt::format("{} of {} are in use ({}){}", in_words(limit.used_bytes),
+                                 in_words(limit.limit_bytes),
+                                 percent_of(limit.used_bytes, limit.limit_bytes),
+                                 limit.source.empty() ? "" : ": " + limit.source));
 }
 
 Findings near_limit(const Examination& seen) {
