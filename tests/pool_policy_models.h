@@ -70,7 +70,6 @@ class ModelPolicy {
   virtual void reference(FrameIndex frame) = 0;
   virtual std::optional<FrameIndex> next_victim(const IsEvictable& is_evictable) = 0;
   virtual void remember(bool was_hot, std::uint64_t key) = 0;
-  virtual void unremember(bool was_hot, std::uint64_t key) = 0;
   [[nodiscard]] virtual std::size_t ghost_count() const = 0;
   virtual void forget_ghosts() = 0;
   [[nodiscard]] virtual Tier tier(FrameIndex frame) const {
@@ -96,10 +95,6 @@ class ModelPolicy {
     const bool was_hot = &queue == &hot;
     queue.remove(frame);
     if (memory == KeyMemory::remember) remember(was_hot, keys[frame]);
-  }
-  virtual void take_back(FrameIndex frame) {
-    unremember(left_hot[frame], keys[frame]);
-    (left_hot[frame] ? hot : warm).push(frame);
   }
 
   ModelQueue warm, hot;
@@ -128,7 +123,6 @@ class ModelLru final : public ModelPolicy {
     return found ? std::optional(evict(*found)) : found;
   }
   void remember(bool, std::uint64_t) override {}
-  void unremember(bool, std::uint64_t) override {}
   [[nodiscard]] std::size_t ghost_count() const override { return 0; }
   void forget_ghosts() override {}
   [[nodiscard]] Tier tier(FrameIndex frame) const override {
@@ -158,9 +152,6 @@ class ModelTwoQueue final : public ModelPolicy {
   }
   void remember(bool was_hot, std::uint64_t key) override {
     if (!was_hot) ghosts_.push(key);
-  }
-  void unremember(bool was_hot, std::uint64_t key) override {
-    if (!was_hot) ghosts_.take(key);
   }
   void remove(FrameIndex frame, KeyMemory memory) override {
     if (tier(frame) == Tier::none) return;
@@ -203,9 +194,6 @@ class ModelS3Fifo final : public ModelPolicy {
   }
   void remember(bool was_hot, std::uint64_t key) override {
     if (!was_hot) ghosts_.push(key);
-  }
-  void unremember(bool was_hot, std::uint64_t key) override {
-    if (!was_hot) ghosts_.take(key);
   }
   void remove(FrameIndex frame, KeyMemory memory) override {
     if (tier(frame) == Tier::none) return;
@@ -257,13 +245,6 @@ class ModelArc final : public ModelPolicy {
     (was_hot ? hot_ghosts_ : warm_ghosts_).push(key);
     trim();
   }
-  void unremember(bool was_hot, std::uint64_t key) override {
-    (was_hot ? hot_ghosts_ : warm_ghosts_).take(key);
-  }
-  void take_back(FrameIndex frame) override {
-    ModelPolicy::take_back(frame);
-    trim();
-  }
   [[nodiscard]] std::size_t ghost_count() const override {
     return warm_ghosts_.count() + hot_ghosts_.count();
   }
@@ -307,21 +288,32 @@ template <class Policy>
 class OwnPolicy {
  public:
   OwnPolicy(FrameIndex max_frames, std::uint32_t capacity)
-      : lines_((Policy::bytes_needed(max_frames) + 63) / 64) {
-    const PolicyMemory memory{
-        .block = lines_.data(), .bytes = lines_.size() * sizeof(Line), .max_frames = max_frames};
-    policy_.start(memory, capacity);
+      : max_frames_(max_frames), lines_((bytes_of_whole_policy<Policy>(max_frames) + 63) / 64) {
+    policy_.start(whole_policy_memory(lines_.data(), max_frames), capacity);
   }
   OwnPolicy(const OwnPolicy&) = delete;
   OwnPolicy& operator=(const OwnPolicy&) = delete;
   Policy& operator*() { return policy_; }
   Policy* operator->() { return &policy_; }
+  [[nodiscard]] std::optional<Violation> find_violation() const {
+    return policy_.find_violation(max_frames_);
+  }
+  [[nodiscard]] FrameRecord& record(FrameIndex frame) {
+    return FrameRecords(lines_.data())[frame];
+  }
+  /// The ghosts get other memory, as a page cache gives them when it grows.
+  void move_ghosts() {
+    std::vector<Line> ghosts((Policy::bytes_needed(max_frames_) + 63) / 64);
+    policy_.move_ghosts(ghosts.data(), max_frames_);
+    ghosts_ = std::move(ghosts);
+  }
 
  private:
   struct alignas(64) Line {
     std::byte bytes[64];
   };
-  std::vector<Line> lines_;
+  FrameIndex max_frames_;
+  std::vector<Line> lines_, ghosts_;
   Policy policy_;
 };
 

@@ -16,25 +16,23 @@ template <EvictionPolicy Policy>
 class MiniPool {
  public:
   [[nodiscard]] static std::size_t bytes_needed(std::uint32_t max_frames) noexcept {
-    return MemoryCutter::rounded(Policy::bytes_needed(max_frames)) +
+    return MemoryCutter::rounded(bytes_of_whole_policy<Policy>(max_frames)) +
            MemoryCutter::rounded(max_frames * sizeof(Page)) +
            MemoryCutter::rounded(std::bit_ceil(max_frames) * sizeof(std::uint16_t));
   }
-  /// `memory`: zeroed or not. `max_frames` < 65535.
-  void start(const PolicyMemory& memory, std::uint32_t frames) noexcept {
-    std::memset(memory.block, 0, bytes_needed(memory.max_frames));
-    MemoryCutter cutter(memory);
-    const std::size_t policy_bytes = MemoryCutter::rounded(Policy::bytes_needed(memory.max_frames));
-    policy_.start({.block = cutter.take<void>(policy_bytes),
-                   .bytes = policy_bytes,
-                   .max_frames = memory.max_frames},
-                  frames);
-    pages_ = cutter.take<Page>(memory.max_frames * sizeof(Page));
-    bucket_mask_ = std::bit_ceil(memory.max_frames) - 1;
+  /// `block`: bytes_needed(max_frames), zeroed or not, aligned to 64. `max_frames` < 65535.
+  void start(void* block, std::uint32_t max_frames, std::uint32_t frames) noexcept {
+    std::memset(block, 0, bytes_needed(max_frames));
+    MemoryCutter cutter(block, bytes_needed(max_frames));
+    max_frames_ = max_frames;
+    void* policy_block = cutter.take<void>(bytes_of_whole_policy<Policy>(max_frames));
+    policy_.start(whole_policy_memory(policy_block, max_frames), frames);
+    pages_ = cutter.take<Page>(max_frames * sizeof(Page));
+    bucket_mask_ = std::bit_ceil(max_frames) - 1;
     buckets_ = cutter.take<std::uint16_t>((bucket_mask_ + 1) * sizeof(std::uint16_t));
     count_ = 0;
     free_ = 0;
-    for (std::uint32_t frame = memory.max_frames; frame > 0; --frame) release(frame - 1);
+    for (std::uint32_t frame = max_frames; frame > 0; --frame) release(frame - 1);
   }
   /// Evicts what is too much.
   void resize(std::uint32_t frames) noexcept {
@@ -73,7 +71,7 @@ class MiniPool {
       }
     }
     if (chained != count_) return Violation{"chains hold the pages", count_, chained};
-    return policy_.find_violation();
+    return policy_.find_violation(max_frames_);
   }
 
  private:
@@ -105,6 +103,7 @@ class MiniPool {
   Page* pages_ = nullptr;
   std::uint16_t* buckets_ = nullptr;  ///< Frame + 1.
   std::uint32_t bucket_mask_ = 0;
+  std::uint32_t max_frames_ = 0;
   std::uint32_t count_ = 0;
   std::uint16_t free_ = 0;  ///< Frame + 1.
 };

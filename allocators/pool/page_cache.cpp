@@ -8,34 +8,78 @@
 
 namespace sqlitemem {
 
-// Content of a page that is new must not look initialised: SQLite tests the first word of its
-// extra area.
-Frame* PageCache::fetch_new(std::uint32_t key, FetchMode mode) noexcept {
+FrameIndex PageCache::evict_one() noexcept {
+  FrameIndex victim = no_frame;
+  const auto is_evictable = [this](FrameIndex index) { return !frame_at(index).is_pinned(); };
+  policy_.set_time(static_cast<std::uint16_t>(pool_->time()));
+  if (policy_.choose_victims(is_evictable, std::span(&victim, 1)) == 0) return no_frame;
+  unlink(frame_at(victim));
+  count(evictions_);
+  return victim;
+}
+
+// Nothing that others see changes: the cache has as many frames as before. What limits how many it
+// may have is the pool's matter, and so is whether SQLite shall write a page instead.
+FrameIndex PageCache::recycle(FetchMode mode) noexcept {
+  if (turns_left_ == 0 || pool_->is_over_budget() || spares() != 0) return no_frame;
+  if (pool_->time() - turns_from_ > longest_turns) return no_frame;
+  if (mode == FetchMode::if_easy && pinned_count() * std::uint64_t{10} >= page_count() * 9ULL)
+    return no_frame;
+  --turns_left_;
+  return evict_one();
+}
+
+/// no_frame: there is no memory, or SQLite shall write a page instead.
+FrameIndex PageCache::take_frame(FetchMode mode) noexcept {
+  if (const FrameIndex index = recycle(mode); index != no_frame) [[likely]]
+    return index;
   if (spares() == 0 && !pool_->refill(*this, mode)) {
     if (mode == FetchMode::if_easy) count(refusals_);
-    return nullptr;
+    return no_frame;
   }
-  Frame* frame = &pop_spare();
-  *static_cast<void**>(frame->extra) = nullptr;
-  frame->key.store(key, std::memory_order_relaxed);
-  frame->set_pinned(true);
-  frame->is_admitted = 0;
-  frame->set_watched(is_purgeable_ && pool_->adviser().is_sampled(advice_hash(key)), key == 1);
-  if (frame->is_sampled()) note_sampled(*frame);
-  if (key == 1) note_first_page();
-  link(*frame);
   add_frames(1);
+  return pool_->index_of(pop_spare());
+}
+
+void PageCache::watch(Frame& frame, std::uint32_t key) noexcept {
+  std::uint8_t bits = 0;
+  if (is_purgeable_) {
+    if (pool_->adviser().is_sampled(advice_hash(key))) bits |= Frame::watch::sampled;
+    if (!is_mark_) bits |= Frame::watch::policy;
+  }
+  if (key == 1) bits |= Frame::watch::first_page;
+  frame.watched.store(bits, std::memory_order_relaxed);
+}
+
+// Content of a page that is new must not look initialised: SQLite tests the first word of its
+// extra area.
+inline void PageCache::make_page(Frame& frame, FrameIndex index, std::uint32_t key) noexcept {
+  *static_cast<void**>(frame.extra) = nullptr;
+  frame.set_page_number(key);
+  frame.set_pinned(true);
+  watch(frame, key);
+  if (frame.is_sampled()) [[unlikely]]
+    note_sampled(frame);
+  if (key == 1) [[unlikely]]
+    note_first_page();
+  link(frame, key);
   add_pinned(1);
   count(misses_);
   max_key_ = std::max(max_key_, key);
-  if (is_purgeable_) pending_[pending_count_++] = frame;
+  if (is_purgeable_) {
+    policy_.set_time(static_cast<std::uint16_t>(pool_->time()));
+    if (policy_.admit(index, std::uint64_t{key} << 32)) count(ghost_hits_);
+  }
   if (page_count() > mask_ + 1) [[unlikely]]
     grow_table();
-  return frame;
 }
 
 Frame* PageCache::fetch_absent(std::uint32_t key, FetchMode mode) noexcept {
-  Frame* frame = fetch_new(key, mode);
+  Frame* frame = nullptr;
+  if (const FrameIndex index = take_frame(mode); index != no_frame) [[likely]] {
+    frame = &frame_at(index);
+    make_page(*frame, index, key);
+  }
   lock_.leave();
   return frame;
 }
@@ -45,16 +89,20 @@ void PageCache::note_first_page() noexcept {
   first_page_thread_.store(current_thread_id(), std::memory_order_relaxed);
 }
 
+/// Of a page for a policy that moves it in its queues.
+void PageCache::reference(const Frame& frame) noexcept {
+  policy_.set_time(static_cast<std::uint16_t>(pool_->time()));
+  policy_.on_reference(pool_->index_of(frame));
+}
+
 /// A page that the adviser samples, a first page, or a policy other than the default.
 Frame* PageCache::reference_otherwise(Frame& frame) noexcept {
   if (frame.is_sampled()) note_sampled(frame);
   if (frame.page_number() == 1) note_first_page();
-  if (frame.is_admitted != 0) {
-    if (pool_->reference_is_a_mark())
-      pool_->mark_reference(frame);
-    else
-      pool_->defer_reference(*this, frame);
-  }
+  if (is_mark_)
+    frame.record.mark.raise();
+  else if (is_purgeable_)
+    reference(frame);
   lock_.leave();
   return &frame;
 }
@@ -80,12 +128,17 @@ void PageCache::wait_and_unpin(Frame& frame, bool is_discarded) noexcept {
   unpin_entered(frame, is_discarded);
 }
 
+/// Buckets first, then the memory of the policy's ghosts, aligned.
+std::size_t PageCache::table_bytes(std::uint32_t buckets) const noexcept {
+  const std::size_t bytes = std::size_t{buckets} * sizeof(void*);
+  return is_purgeable_ ? bytes + pool_->bytes_of_ghosts(buckets) + 64 : bytes;
+}
+
 /// Without memory for a larger table the chains grow instead.
 void PageCache::grow_table() noexcept {
   const std::uint32_t old_buckets = mask_ + 1, new_buckets = old_buckets * 4;
   if (new_buckets < old_buckets) return;
-  auto** table =
-      static_cast<Frame**>(pool_->settings().allocate(std::size_t{new_buckets} * sizeof(void*)));
+  auto** table = static_cast<Frame**>(pool_->settings().allocate(table_bytes(new_buckets)));
   if (table == nullptr) return;
   Frame** old_table = buckets_;
   buckets_ = table;
@@ -93,17 +146,21 @@ void PageCache::grow_table() noexcept {
   for (std::uint32_t bucket = 0; bucket < old_buckets; ++bucket) {
     for (Frame* frame = old_table[bucket]; frame != nullptr;) {
       Frame* next = frame->next;
-      link(*frame);
+      link(*frame, frame->page_number());
       frame = next;
     }
   }
+  if (is_purgeable_) {
+    const std::uintptr_t behind = reinterpret_cast<std::uintptr_t>(table + new_buckets);
+    policy_.move_ghosts(reinterpret_cast<void*>(round_up(behind, std::uintptr_t{64})), new_buckets);
+  }
   if (old_table != first_table_.data())
-    pool_->settings().release(old_table, std::size_t{old_buckets} * sizeof(void*));
+    pool_->settings().release(old_table, table_bytes(old_buckets));
 }
 
 void PageCache::reset_table() noexcept {
   if (buckets_ != nullptr && buckets_ != first_table_.data())
-    pool_->settings().release(buckets_, std::size_t{mask_ + 1} * sizeof(void*));
+    pool_->settings().release(buckets_, table_bytes(mask_ + 1));
   first_table_.fill(nullptr);
   buckets_ = first_table_.data();
   mask_ = first_buckets - 1;
@@ -162,11 +219,10 @@ void PageCache::rekey(Frame& frame, std::uint32_t key) noexcept {
   lock_.enter();
   if (Frame* other = find(key); other != nullptr && other != &frame) pool_->discard(*this, *other);
   unlink(frame);
-  frame.key.store(key, std::memory_order_relaxed);
-  link(frame);
+  frame.set_page_number(key);  // The policy's name for it, too.
+  link(frame, key);
   max_key_ = std::max(max_key_, key);
-  frame.set_watched(is_purgeable_ && pool_->adviser().is_sampled(advice_hash(key)), key == 1);
-  pool_->rekeyed(*this, frame);
+  watch(frame, key);
   lock_.leave();
 }
 

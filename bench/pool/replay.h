@@ -25,11 +25,11 @@ template <class Policy>
 class OwnedPolicy {
  public:
   explicit OwnedPolicy(std::uint32_t capacity)
-      : block_(std::aligned_alloc(64, (Policy::bytes_needed(capacity) + 63) / 64 * 64)) {
-    const std::size_t bytes = (Policy::bytes_needed(capacity) + 63) / 64 * 64;
+      : block_(std::aligned_alloc(64, bytes_of_whole_policy<Policy>(capacity))) {
+    const std::size_t bytes = bytes_of_whole_policy<Policy>(capacity);
     if (block_ == nullptr) std::abort();
     std::fill_n(static_cast<std::byte*>(block_.get()), bytes, std::byte{});
-    policy_.start({.block = block_.get(), .bytes = bytes, .max_frames = capacity}, capacity);
+    policy_.start(whole_policy_memory(block_.get(), capacity), capacity);
   }
   Policy& operator*() { return policy_; }
   Policy* operator->() { return &policy_; }

@@ -4,15 +4,27 @@
 #include <algorithm>
 
 namespace sqlitemem {
+namespace {
+
+/// Where the second ring lies, behind the first.
+void* second_block(void* ghosts, std::uint32_t max_capacity) noexcept {
+  return static_cast<std::byte*>(ghosts) + GhostRing::bytes_needed(max_capacity);
+}
+
+}  // namespace
 
 void Arc::start(const PolicyMemory& memory, std::uint32_t capacity) noexcept {
-  *this = Arc();
-  MemoryCutter cutter(memory);
-  start_queues(cutter, memory.max_frames);
-  const std::size_t ring_bytes = GhostRing::bytes_needed(max_frames_);
-  once_ghosts_.start(cutter.take<void>(ring_bytes), max_frames_);
-  again_ghosts_.start(cutter.take<void>(ring_bytes), max_frames_);
+  start_queues(memory);
+  once_ghosts_.start(memory.ghosts, memory.max_capacity);
+  again_ghosts_.start(second_block(memory.ghosts, memory.max_capacity), memory.max_capacity);
+  target_ = 0;
   resize(capacity);
+}
+
+void Arc::move_ghosts(void* ghosts, std::uint32_t max_capacity) noexcept {
+  once_ghosts_.move(ghosts, max_capacity);
+  again_ghosts_.move(second_block(ghosts, max_capacity), max_capacity);
+  max_capacity_ = max_capacity;
 }
 
 void Arc::resize(std::uint32_t capacity) noexcept {
@@ -23,7 +35,7 @@ void Arc::resize(std::uint32_t capacity) noexcept {
   trim_ghosts();
 }
 
-void Arc::admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
+bool Arc::admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
   const std::uint32_t fingerprint = GhostRing::fingerprint(key_hash);
   const std::uint32_t once = once_ghosts_.count();
   const std::uint32_t again = again_ghosts_.count();
@@ -37,23 +49,24 @@ void Arc::admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
   }
   enter(*queue, frame, key_hash);
   trim_ghosts();
+  return queue == &hot_;
 }
 
 void Arc::on_reference(FrameIndex frame) noexcept {
   if (!knows(frame)) return;
-  queue_of(links(frame).queue).remove(frame);
-  hot_.push_newest(frame);
+  queue_of(frame).remove(records_, frame);
+  hot_.push_newest(records_, frame, time_);
 }
 
 void Arc::remove(FrameIndex frame, KeyMemory key_memory) noexcept {
   if (!knows(frame)) return;
-  FrameQueue& queue = queue_of(links(frame).queue);
-  queue.remove(frame);
+  FrameQueue& queue = queue_of(frame);
+  queue.remove(records_, frame);
   if (key_memory == KeyMemory::remember) remember(queue, frame);
 }
 
 void Arc::remember(const FrameQueue& queue, FrameIndex frame) noexcept {
-  ghosts_of(queue).push(links(frame).fingerprint);
+  ghosts_of(queue).push(fingerprint_of(frame));
   trim_ghosts();
 }
 
@@ -68,20 +81,13 @@ void Arc::trim_ghosts() noexcept {
   }
 }
 
-void Arc::take_back(FrameIndex frame) noexcept {
-  FrameQueue& queue = queue_of(links(frame).last_queue);
-  ghosts_of(queue).take(links(frame).fingerprint);
-  queue.push_newest(frame);
-  trim_ghosts();
-}
-
 void Arc::forget_ghosts() noexcept {
   once_ghosts_.clear();
   again_ghosts_.clear();
 }
 
-std::optional<Violation> Arc::find_violation() const {
-  if (const auto broken = find_queue_violation()) return broken;
+std::optional<Violation> Arc::find_violation(FrameIndex frames) const {
+  if (const auto broken = find_queue_violation(frames)) return broken;
   for (const GhostRing* ghosts : {&once_ghosts_, &again_ghosts_}) {
     if (const auto broken = ghosts->find_violation()) return broken;
   }

@@ -20,13 +20,14 @@ class Arc : public QueuePair {
   static constexpr std::string_view name = "arc";
   static constexpr bool reference_is_a_mark = false;
 
-  [[nodiscard]] static std::size_t bytes_needed(std::uint32_t max_frames) noexcept {
-    return table_bytes(max_frames) + 2 * GhostRing::bytes_needed(max_frames);
+  [[nodiscard]] static std::size_t bytes_needed(std::uint32_t max_capacity) noexcept {
+    return 2 * GhostRing::bytes_needed(max_capacity);
   }
   void start(const PolicyMemory& memory, std::uint32_t capacity) noexcept;
+  void move_ghosts(void* ghosts, std::uint32_t max_capacity) noexcept;
   void resize(std::uint32_t capacity) noexcept;
 
-  void admit(FrameIndex frame, std::uint64_t key_hash) noexcept;
+  bool admit(FrameIndex frame, std::uint64_t key_hash) noexcept;
   void on_reference(FrameIndex frame) noexcept;
   void remove(FrameIndex frame, KeyMemory key_memory) noexcept;
 
@@ -36,9 +37,11 @@ class Arc : public QueuePair {
     return collect(
         victims, [&] { return next_victim(is_evictable); }, [&] { search_all(); });
   }
-  void take_back(FrameIndex frame) noexcept;
   void forget_ghosts() noexcept;
 
+  [[nodiscard]] QueueAge age() const noexcept {
+    return age_of(warm_.count() > target_, 100);
+  }
   [[nodiscard]] TierCounts counts() const noexcept {
     return {.warm = warm_.count(), .hot = hot_.count(), .cold = ghost_count()};
   }
@@ -47,7 +50,7 @@ class Arc : public QueuePair {
   }
   /// How many pages used once it aims at.
   [[nodiscard]] std::uint32_t target() const noexcept { return target_; }
-  [[nodiscard]] std::optional<Violation> find_violation() const;
+  [[nodiscard]] std::optional<Violation> find_violation(FrameIndex frames) const;
 
  private:
   friend struct PolicyTestAccess;
@@ -62,8 +65,8 @@ class Arc : public QueuePair {
     const bool warm_first = warm_.count() > target_;
     const FrameIndex frame = find_oldest(warm_first, is_evictable);
     if (frame == no_frame) return no_frame;
-    FrameQueue& queue = queue_of(links(frame).queue);
-    leave(queue, frame);
+    FrameQueue& queue = queue_of(frame);
+    queue.remove(records_, frame);
     remember(queue, frame);
     return frame;
   }

@@ -1,25 +1,33 @@
 // LRU: the page that was not used for the longest time goes first.
 #pragma once
 
+#include <algorithm>
+
 #include "allocators/pool/policy/frame_table.h"
 
 namespace sqlitemem {
 
 /// One queue, no ghosts. A page is hot once it was used again. The yardstick of the others.
 ///
-/// Invariants: those of its queue, and hot = members that were referenced.
+/// Invariants: those of its queue, and hot = members that are marked.
 class Lru : public FrameTable {
  public:
   static constexpr std::string_view name = "lru";
   static constexpr bool reference_is_a_mark = false;
 
-  [[nodiscard]] static std::size_t bytes_needed(std::uint32_t max_frames) noexcept {
-    return table_bytes(max_frames);
+  [[nodiscard]] static std::size_t bytes_needed(std::uint32_t /*max_capacity*/) noexcept {
+    return 0;
   }
   void start(const PolicyMemory& memory, std::uint32_t capacity) noexcept;
+  void move_ghosts(void* /*ghosts*/, std::uint32_t max_capacity) noexcept {
+    max_capacity_ = max_capacity;
+  }
   void resize(std::uint32_t capacity) noexcept { set_capacity(capacity); }
 
-  void admit(FrameIndex frame, std::uint64_t key_hash) noexcept { enter(queue_, frame, key_hash); }
+  bool admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
+    enter(queue_, frame, key_hash);
+    return false;
+  }
   void on_reference(FrameIndex frame) noexcept;
   void remove(FrameIndex frame, KeyMemory key_memory) noexcept;
 
@@ -27,35 +35,39 @@ class Lru : public FrameTable {
   [[nodiscard]] std::uint32_t choose_victims(Predicate&& is_evictable,
                                              std::span<FrameIndex> victims) noexcept {
     return collect(
-        victims, [&] { return next_victim(is_evictable); }, [&] { queue_.search_all(); });
+        victims, [&] { return next_victim(is_evictable); }, [&] { queue_.search_all(records_); });
   }
   void ask_again(FrameIndex frame) noexcept {
-    if (knows(frame)) queue_.ask_again(frame);
+    if (knows(frame)) queue_.ask_again(records_, frame);
   }
-  void take_back(FrameIndex frame) noexcept;
   void forget_ghosts() noexcept {}
 
+  [[nodiscard]] QueueAge age() const noexcept { return {.time = queue_.age(records_, time_)}; }
   [[nodiscard]] Tier tier(FrameIndex frame) const noexcept;
   [[nodiscard]] TierCounts counts() const noexcept {
-    return {.warm = queue_.count() - hot_, .hot = hot_, .cold = 0};
+    const std::uint32_t pages = queue_.count(), hot = std::min(hot_.value(), pages);
+    return {.warm = pages - hot, .hot = hot, .cold = 0};
   }
   [[nodiscard]] std::uint32_t ghost_count() const noexcept { return 0; }
-  [[nodiscard]] std::optional<Violation> find_violation() const;
+  [[nodiscard]] std::optional<Violation> find_violation(FrameIndex frames) const;
 
  private:
   friend struct PolicyTestAccess;
 
   template <class Predicate>
   [[nodiscard]] FrameIndex next_victim(Predicate& is_evictable) noexcept {
-    const FrameIndex frame = queue_.find_oldest(is_evictable);
-    if (frame == no_frame) return no_frame;
-    leave(queue_, frame);
-    if (links(frame).is_referenced) --hot_;
+    const FrameIndex frame = queue_.find_oldest(records_, is_evictable);
+    if (frame != no_frame) take_out(frame);
     return frame;
+  }
+  void take_out(FrameIndex frame) noexcept {
+    queue_.remove(records_, frame);
+    if (records_[frame].mark.value() != 0) hot_.add(-1);
+    records_[frame].mark.clear();
   }
 
   FrameQueue queue_;
-  std::uint32_t hot_ = 0;
+  ReadableCount hot_;
 };
 static_assert(EvictionPolicy<Lru>);
 

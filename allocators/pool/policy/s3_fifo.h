@@ -7,7 +7,7 @@
 namespace sqlitemem {
 
 /// After Yang, Zhang, Qiu, Yue and Rashmi, "FIFO queues are all you need for cache eviction" (SOSP
-/// 2023). A hit moves nothing: it raises a mark in a byte of its own. Ghosts are not one queue, as
+/// 2023). A hit moves nothing: it raises a mark. Ghosts are not one queue, as
 /// in the paper, but a GhostTable: a page is remembered for about as many evictions, not for
 /// exactly as many.
 ///
@@ -31,24 +31,22 @@ class S3Fifo : public QueuePair {
   static constexpr std::string_view name = "s3fifo";
   static constexpr bool reference_is_a_mark = true;
 
-  [[nodiscard]] static std::size_t bytes_needed(std::uint32_t max_frames) noexcept;
+  [[nodiscard]] static std::size_t bytes_needed(std::uint32_t max_capacity) noexcept {
+    return max_capacity == 0 ? 0 : GhostTable::bytes_needed(max_capacity);
+  }
   void start(const PolicyMemory& memory, std::uint32_t capacity) noexcept;
+  void move_ghosts(void* ghosts, std::uint32_t max_capacity) noexcept;
   void resize(std::uint32_t capacity) noexcept;
   /// Between operations; the queues approach the new shares as pages come and go.
   void tune(const Tuning& tuning) noexcept;
   [[nodiscard]] const Tuning& tuning() const noexcept { return tuning_; }
 
-  void admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
+  bool admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
     const bool was_here = ghosts_.take(GhostTable::fingerprint(key_hash));
     enter(was_here ? hot_ : warm_, frame, key_hash);
-    marks_[frame].clear();
+    return was_here;
   }
-  /// admit() will be called with this hash.
-  void prefetch(std::uint64_t key_hash) const noexcept {
-    ghosts_.prefetch(GhostTable::fingerprint(key_hash));
-  }
-  /// Without a lock, by the owner of the page.
-  void on_reference(FrameIndex frame) noexcept { marks_[frame].raise(); }
+  void on_reference(FrameIndex frame) noexcept { records_[frame].mark.raise(); }
   void remove(FrameIndex frame, KeyMemory key_memory) noexcept;
 
   template <class Predicate>
@@ -57,27 +55,28 @@ class S3Fifo : public QueuePair {
     return collect(
         victims, [&] { return next_victim(is_evictable); }, [&] { search_all(); });
   }
-  void take_back(FrameIndex frame) noexcept;
   void forget_ghosts() noexcept { ghosts_.clear(); }
 
+  [[nodiscard]] QueueAge age() const noexcept {
+    return age_of(is_warm_above(tuning_.small_percent), tuning_.small_percent);
+  }
   [[nodiscard]] std::uint8_t marks(FrameIndex frame) const noexcept {
-    return marks_[frame].value();
+    return records_[frame].mark.value();
   }
   [[nodiscard]] TierCounts counts() const noexcept {
     return {.warm = warm_.count(), .hot = hot_.count(), .cold = ghosts_.count()};
   }
   [[nodiscard]] std::uint32_t ghost_count() const noexcept { return ghosts_.count(); }
-  [[nodiscard]] std::optional<Violation> find_violation() const;
+  [[nodiscard]] std::optional<Violation> find_violation(FrameIndex frames) const;
 
  private:
   friend struct PolicyTestAccess;
   void evict(FrameQueue& queue, FrameIndex frame) noexcept {
-    leave(queue, frame);
-    marks_[frame].clear();
-    if (&queue == &warm_ || tuning_.remembers_main) ghosts_.push(links(frame).fingerprint);
+    queue.remove(records_, frame);
+    if (&queue == &warm_ || tuning_.remembers_main) ghosts_.push(fingerprint_of(frame));
     // Probably the next one: its ghost's place is a cache line of its own, far from the others.
     if (const FrameIndex next = queue.oldest(); next != no_frame)
-      ghosts_.prefetch(links(next).fingerprint);
+      ghosts_.prefetch(fingerprint_of(next));
   }
 
   /// Each turn evicts, moves a frame from small to main, or lowers a mark, so it ends.
@@ -87,22 +86,23 @@ class S3Fifo : public QueuePair {
       const bool small_first = is_warm_above(tuning_.small_percent);
       const FrameIndex frame = find_oldest(small_first, is_evictable);
       if (frame == no_frame) return no_frame;
-      const bool is_small = links(frame).queue == warm_number;
-      if (is_small && marks_[frame].value() >= tuning_.promotion_marks) {
-        warm_.remove(frame);
-        marks_[frame].clear();
-        hot_.push_newest(frame);
-      } else if (!is_small && marks_[frame].value() > 0) {
-        marks_[frame].lower();
-        hot_.make_newest(frame);
+      const bool is_small = number_of(frame) == warm_number;
+      ReferenceMark& mark = records_[frame].mark;
+      if (is_small && mark.value() >= tuning_.promotion_marks) {
+        warm_.remove(records_, frame);
+        mark.clear();
+        hot_.push_newest(records_, frame, time_);
+      } else if (!is_small && mark.value() > 0) {
+        mark.lower();
+        hot_.make_newest(records_, frame, time_);
       } else {
+        mark.clear();
         evict(is_small ? warm_ : hot_, frame);
         return frame;
       }
     }
   }
 
-  ReferenceMark* marks_ = nullptr;  ///< By frame.
   GhostTable ghosts_;
   Tuning tuning_;
 };

@@ -17,15 +17,16 @@ class TwoQueue : public QueuePair {
   static constexpr std::uint32_t trial_percent = 25;
   static constexpr std::uint32_t ghost_percent = 50;
 
-  [[nodiscard]] static std::size_t bytes_needed(std::uint32_t max_frames) noexcept {
-    return table_bytes(max_frames) + GhostRing::bytes_needed(max_frames);
+  [[nodiscard]] static std::size_t bytes_needed(std::uint32_t max_capacity) noexcept {
+    return GhostRing::bytes_needed(max_capacity);
   }
   void start(const PolicyMemory& memory, std::uint32_t capacity) noexcept;
+  void move_ghosts(void* ghosts, std::uint32_t max_capacity) noexcept;
   void resize(std::uint32_t capacity) noexcept;
 
-  void admit(FrameIndex frame, std::uint64_t key_hash) noexcept;
+  bool admit(FrameIndex frame, std::uint64_t key_hash) noexcept;
   void on_reference(FrameIndex frame) noexcept {
-    if (links(frame).queue == hot_number) hot_.make_newest(frame);
+    if (number_of(frame) == hot_number) hot_.make_newest(records_, frame, time_);
   }
   void remove(FrameIndex frame, KeyMemory key_memory) noexcept;
 
@@ -35,14 +36,16 @@ class TwoQueue : public QueuePair {
     return collect(
         victims, [&] { return next_victim(is_evictable); }, [&] { search_all(); });
   }
-  void take_back(FrameIndex frame) noexcept;
   void forget_ghosts() noexcept { ghosts_.clear(); }
 
+  [[nodiscard]] QueueAge age() const noexcept {
+    return age_of(is_warm_above(trial_percent), trial_percent);
+  }
   [[nodiscard]] TierCounts counts() const noexcept {
     return {.warm = warm_.count(), .hot = hot_.count(), .cold = ghosts_.count()};
   }
   [[nodiscard]] std::uint32_t ghost_count() const noexcept { return ghosts_.count(); }
-  [[nodiscard]] std::optional<Violation> find_violation() const;
+  [[nodiscard]] std::optional<Violation> find_violation(FrameIndex frames) const;
 
  private:
   friend struct PolicyTestAccess;
@@ -52,9 +55,9 @@ class TwoQueue : public QueuePair {
     const bool trial_first = is_warm_above(trial_percent);
     const FrameIndex frame = find_oldest(trial_first, is_evictable);
     if (frame == no_frame) return no_frame;
-    FrameQueue& queue = queue_of(links(frame).queue);
-    leave(queue, frame);
-    if (&queue == &warm_) ghosts_.push(links(frame).fingerprint);
+    FrameQueue& queue = queue_of(frame);
+    queue.remove(records_, frame);
+    if (&queue == &warm_) ghosts_.push(fingerprint_of(frame));
     return frame;
   }
 
