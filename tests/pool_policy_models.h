@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "allocators/pool/policy/indexed_policy.h"
 #include "allocators/pool/policy/policies.h"
 #include "tests/pool_ghost_models.h"
 
@@ -76,18 +77,11 @@ class ModelPolicy {
     return warm.holds(frame) ? Tier::warm : hot.holds(frame) ? Tier::hot : Tier::none;
   }
 
-  std::vector<FrameIndex> choose(const IsEvictable& is_evictable, std::size_t most) {
-    std::vector<FrameIndex> victims;
-    for (const bool everywhere : {false, true}) {
-      if (everywhere) warm.search_all(), hot.search_all();
-      while (victims.size() < most) {
-        const auto victim = next_victim(is_evictable);
-        if (!victim) break;
-        victims.push_back(*victim);
-      }
-      if (!victims.empty()) break;
-    }
-    return victims;
+  FrameIndex choose(const IsEvictable& is_evictable) {
+    const auto victim = next_victim(is_evictable);
+    if (victim) return *victim;
+    warm.search_all(), hot.search_all();
+    return next_victim(is_evictable).value_or(no_frame);
   }
   virtual void remove(FrameIndex frame, KeyMemory memory) {
     if (tier(frame) == Tier::none) return;
@@ -288,23 +282,19 @@ template <class Policy>
 class OwnPolicy {
  public:
   OwnPolicy(FrameIndex max_frames, std::uint32_t capacity)
-      : max_frames_(max_frames), lines_((bytes_of_whole_policy<Policy>(max_frames) + 63) / 64) {
-    policy_.start(whole_policy_memory(lines_.data(), max_frames), capacity);
+      : max_frames_(max_frames),
+        lines_((IndexedPolicy<Policy>::bytes_needed(max_frames) + 63) / 64) {
+    policy_.start(lines_.data(), max_frames, capacity);
   }
   OwnPolicy(const OwnPolicy&) = delete;
   OwnPolicy& operator=(const OwnPolicy&) = delete;
-  Policy& operator*() { return policy_; }
-  Policy* operator->() { return &policy_; }
-  [[nodiscard]] std::optional<Violation> find_violation() const {
-    return policy_.find_violation(max_frames_);
-  }
-  [[nodiscard]] FrameRecord& record(FrameIndex frame) {
-    return FrameRecords(lines_.data())[frame];
-  }
+  Policy& policy() { return policy_.policy(); }
+  IndexedPolicy<Policy>& operator*() { return policy_; }
+  IndexedPolicy<Policy>* operator->() { return &policy_; }
   /// The ghosts get other memory, as a page cache gives them when it grows.
   void move_ghosts() {
     std::vector<Line> ghosts((Policy::bytes_needed(max_frames_) + 63) / 64);
-    policy_.move_ghosts(ghosts.data(), max_frames_);
+    policy().move_ghosts({.ghosts = ghosts.data(), .max_capacity = max_frames_});
     ghosts_ = std::move(ghosts);
   }
 
@@ -314,7 +304,7 @@ class OwnPolicy {
   };
   FrameIndex max_frames_;
   std::vector<Line> lines_, ghosts_;
-  Policy policy_;
+  IndexedPolicy<Policy> policy_;
 };
 
 }  // namespace sqlitemem::tests

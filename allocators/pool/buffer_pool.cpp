@@ -78,8 +78,7 @@ PageCache* BufferPool::create(std::size_t page, std::size_t extra, bool is_purge
   cache->is_purgeable_ = is_purgeable;
   cache->reset_table();
   cache->kind_ = *kind;
-  cache->records_ = store_.records(*kind);
-  cache->policy_.start(policy_kind_, {.records = cache->records_}, 0);
+  cache->policy_.start(policy_kind_, PolicyMemory(), 0);
   cache->is_mark_ = cache->policy_.reference_is_a_mark();
   const std::uintptr_t offset = reinterpret_cast<std::uintptr_t>(cache) - slots_begin_;
   cache->slot_ = static_cast<std::uint32_t>(offset / slot_unit + 1);
@@ -183,7 +182,7 @@ void BufferPool::drop_one(PageCache& cache, Frame& frame, KeyMemory memory) noex
   if (frame.is_pinned()) cache.add_pinned(-1);
   frame.set_pinned(false);
   cache.add_frames(-1);
-  if (cache.is_purgeable_) cache.policy_.remove(store_.index_of(frame), memory);
+  if (cache.is_purgeable_) cache.policy_.remove(frame.record, memory);
   give_back(cache, frame);
 }
 
@@ -247,8 +246,8 @@ bool BufferPool::is_dirty_pressure(const PageCache& cache) const noexcept {
 
 /// When SQLite was refused a page it writes one, lets go of it, and asks again.
 void BufferPool::ask_about_last_unpinned(PageCache& cache) noexcept {
-  const Frame* frame = cache.find(cache.last_unpinned_);
-  if (frame != nullptr) cache.policy_.ask_again(store_.index_of(*frame));
+  Frame* frame = cache.find(cache.last_unpinned_);
+  if (frame != nullptr) cache.policy_.ask_again(frame->record);
 }
 
 /// createFlag 1: SQLite shall write a page instead of getting another. A search that found nothing
@@ -355,12 +354,12 @@ bool BufferPool::refill(PageCache& cache, FetchMode mode) noexcept {
 }
 
 // A few at a time, and not a search of all: each page above the budget is unpinned one day.
-void BufferPool::come_back_to_budget(PageCache& cache, const Frame& unpinned) noexcept {
+void BufferPool::come_back_to_budget(PageCache& cache, Frame& unpinned) noexcept {
   const LockGuard guard(lock_);
   account(cache);
   plan_if_old();
   if (used_bytes_ > budget_bytes_) {
-    if (cache.is_purgeable_) cache.policy_.ask_again(store_.index_of(unpinned));
+    if (cache.is_purgeable_) cache.policy_.ask_again(unpinned.record);
     evict_some(&cache, 1, Floors::respect);
     return_spares(cache);
   }

@@ -164,9 +164,6 @@ class BufferPool {
   [[nodiscard]] std::uint32_t time() const noexcept {
     return time_.load(std::memory_order_relaxed);
   }
-  [[nodiscard]] FrameIndex index_of(const Frame& frame) const noexcept SQLITEMEM_NO_THREAD_SAFETY {
-    return store_.index_of(frame);
-  }
   [[nodiscard]] std::size_t bytes_of_ghosts(std::uint32_t pages) const noexcept {
     return PolicySet::bytes_needed(policy_kind_, pages);
   }
@@ -174,7 +171,7 @@ class BufferPool {
     return is_over_budget_.load(std::memory_order_relaxed);
   }
   /// `unpinned`: the page that may go now.
-  void come_back_to_budget(PageCache& cache, const Frame& unpinned) noexcept;
+  void come_back_to_budget(PageCache& cache, Frame& unpinned) noexcept;
   void discard(PageCache& cache, Frame& frame) noexcept;
   [[nodiscard]] bool refill(PageCache& cache, FetchMode mode) noexcept;
   /// A list, through `next`, of frames that are out of the cache's table.

@@ -39,6 +39,9 @@ struct Frame {
     static constexpr std::uint8_t policy = 4;      ///< One for which a reference is no mark.
   };
 
+  /// The frame that has this record.
+  [[nodiscard]] static Frame& of(FrameRecord& record) noexcept;
+  [[nodiscard]] static const Frame& of(const FrameRecord& record) noexcept;
   [[nodiscard]] bool is_pinned() const noexcept {
     return pins.load(std::memory_order_relaxed) != 0;
   }
@@ -63,7 +66,15 @@ struct Frame {
     record.name.store(number, std::memory_order_relaxed);
   }
 };
-static_assert(sizeof(Frame) == 48);
+static_assert(sizeof(Frame) == 56);
+inline Frame& Frame::of(FrameRecord& record) noexcept {
+  return *reinterpret_cast<Frame*>(reinterpret_cast<std::byte*>(&record) -
+                                   offsetof(Frame, record));
+}
+inline const Frame& Frame::of(const FrameRecord& record) noexcept {
+  return *reinterpret_cast<const Frame*>(reinterpret_cast<const std::byte*>(&record) -
+                                         offsetof(Frame, record));
+}
 static_assert(offsetof(Frame, data) == 0 && offsetof(Frame, extra) == sizeof(void*));
 
 }  // namespace sqlitemem

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -79,13 +78,6 @@ class FrameStore {
     const auto extent = static_cast<std::uint32_t>(offset / extent_bytes);
     const auto within = static_cast<std::uint32_t>(offset % extent_bytes);
     return extent << extent_frames_shift | (within - kind.headers_at) / kind.header_bytes;
-  }
-  /// Of the frames of one kind.
-  [[nodiscard]] FrameRecords records(KindIndex index) const noexcept {
-    static_assert(FrameRecords::group_shift == extent_frames_shift);
-    const FrameKind& kind = kinds_[index];
-    return {begin_ + kind.headers_at + offsetof(Frame, record), kind.header_bytes,
-            std::countr_zero(extent_bytes)};
   }
   [[nodiscard]] FrameIndex frame_limit() const noexcept {  ///< No frame has this number or above.
     return static_cast<FrameIndex>(opened_ << extent_frames_shift);

@@ -8,40 +8,48 @@
 
 namespace sqlitemem {
 
-FrameIndex PageCache::evict_one() noexcept {
-  FrameIndex victim = no_frame;
-  const auto is_evictable = [this](FrameIndex index) { return !frame_at(index).is_pinned(); };
+inline void PageCache::read_time() noexcept {
   policy_.set_time(static_cast<std::uint16_t>(pool_->time()));
-  if (policy_.choose_victims(is_evictable, std::span(&victim, 1)) == 0) return no_frame;
-  unlink(frame_at(victim));
+}
+
+inline Frame* PageCache::evict_one() noexcept {
+  FrameRecord* victim = policy_.choose_victim(
+      [](const FrameRecord& record) { return !Frame::of(record).is_pinned(); });
+  if (victim == nullptr) return nullptr;
+  Frame& frame = Frame::of(*victim);
+  unlink(frame);
   count(evictions_);
-  return victim;
+  return &frame;
+}
+
+Frame* PageCache::take_victim() noexcept {
+  read_time();
+  return evict_one();
 }
 
 // Nothing that others see changes: the cache has as many frames as before. What limits how many it
 // may have is the pool's matter, and so is whether SQLite shall write a page instead.
-FrameIndex PageCache::recycle(FetchMode mode) noexcept {
-  if (turns_left_ == 0 || pool_->is_over_budget() || spares() != 0) return no_frame;
-  if (pool_->time() - turns_from_ > longest_turns) return no_frame;
+inline Frame* PageCache::recycle(FetchMode mode) noexcept {
+  if (turns_left_ == 0 || pool_->is_over_budget() || spares() != 0) return nullptr;
+  if (pool_->time() - turns_from_ > longest_turns) return nullptr;
   if (mode == FetchMode::if_easy && pinned_count() * std::uint64_t{10} >= page_count() * 9ULL)
-    return no_frame;
+    return nullptr;
   --turns_left_;
+  read_time();
   return evict_one();
 }
 
-/// no_frame: there is no memory, or SQLite shall write a page instead.
-FrameIndex PageCache::take_frame(FetchMode mode) noexcept {
-  if (const FrameIndex index = recycle(mode); index != no_frame) [[likely]]
-    return index;
+/// nullptr: there is no memory, or SQLite shall write a page instead.
+Frame* PageCache::take_frame(FetchMode mode) noexcept {
   if (spares() == 0 && !pool_->refill(*this, mode)) {
     if (mode == FetchMode::if_easy) count(refusals_);
-    return no_frame;
+    return nullptr;
   }
   add_frames(1);
-  return pool_->index_of(pop_spare());
+  return &pop_spare();
 }
 
-void PageCache::watch(Frame& frame, std::uint32_t key) noexcept {
+inline void PageCache::watch(Frame& frame, std::uint32_t key) noexcept {
   std::uint8_t bits = 0;
   if (is_purgeable_) {
     if (pool_->adviser().is_sampled(advice_hash(key))) bits |= Frame::watch::sampled;
@@ -53,7 +61,7 @@ void PageCache::watch(Frame& frame, std::uint32_t key) noexcept {
 
 // Content of a page that is new must not look initialised: SQLite tests the first word of its
 // extra area.
-inline void PageCache::make_page(Frame& frame, FrameIndex index, std::uint32_t key) noexcept {
+inline void PageCache::make_page(Frame& frame, std::uint32_t key) noexcept {
   *static_cast<void**>(frame.extra) = nullptr;
   frame.set_page_number(key);
   frame.set_pinned(true);
@@ -67,19 +75,19 @@ inline void PageCache::make_page(Frame& frame, FrameIndex index, std::uint32_t k
   count(misses_);
   max_key_ = std::max(max_key_, key);
   if (is_purgeable_) {
-    policy_.set_time(static_cast<std::uint16_t>(pool_->time()));
-    if (policy_.admit(index, std::uint64_t{key} << 32)) count(ghost_hits_);
+    read_time();
+    if (policy_.admit(frame.record, std::uint64_t{key} << 32)) count(ghost_hits_);
   }
   if (page_count() > mask_ + 1) [[unlikely]]
     grow_table();
 }
 
 Frame* PageCache::fetch_absent(std::uint32_t key, FetchMode mode) noexcept {
-  Frame* frame = nullptr;
-  if (const FrameIndex index = take_frame(mode); index != no_frame) [[likely]] {
-    frame = &frame_at(index);
-    make_page(*frame, index, key);
-  }
+  Frame* frame = recycle(mode);
+  if (frame == nullptr) [[unlikely]]
+    frame = take_frame(mode);
+  if (frame != nullptr) [[likely]]
+    make_page(*frame, key);
   lock_.leave();
   return frame;
 }
@@ -89,20 +97,14 @@ void PageCache::note_first_page() noexcept {
   first_page_thread_.store(current_thread_id(), std::memory_order_relaxed);
 }
 
-/// Of a page for a policy that moves it in its queues.
-void PageCache::reference(const Frame& frame) noexcept {
-  policy_.set_time(static_cast<std::uint16_t>(pool_->time()));
-  policy_.on_reference(pool_->index_of(frame));
-}
-
 /// A page that the adviser samples, a first page, or a policy other than the default.
 Frame* PageCache::reference_otherwise(Frame& frame) noexcept {
   if (frame.is_sampled()) note_sampled(frame);
   if (frame.page_number() == 1) note_first_page();
-  if (is_mark_)
-    frame.record.mark.raise();
-  else if (is_purgeable_)
-    reference(frame);
+  if (is_purgeable_) {
+    read_time();
+    policy_.on_reference(frame.record);
+  }
   lock_.leave();
   return &frame;
 }
@@ -152,7 +154,8 @@ void PageCache::grow_table() noexcept {
   }
   if (is_purgeable_) {
     const std::uintptr_t behind = reinterpret_cast<std::uintptr_t>(table + new_buckets);
-    policy_.move_ghosts(reinterpret_cast<void*>(round_up(behind, std::uintptr_t{64})), new_buckets);
+    policy_.move_ghosts({.ghosts = reinterpret_cast<void*>(round_up(behind, std::uintptr_t{64})),
+                         .max_capacity = new_buckets});
   }
   if (old_table != first_table_.data())
     pool_->settings().release(old_table, table_bytes(old_buckets));

@@ -87,11 +87,6 @@ class alignas(64) PageCache {
     while (frame != nullptr && frame->page_number() != key) frame = frame->next;
     return frame;
   }
-  /// Of the cache's kind.
-  [[nodiscard]] Frame& frame_at(FrameIndex index) const noexcept {
-    return *reinterpret_cast<Frame*>(reinterpret_cast<std::byte*>(&records_[index]) -
-                                     offsetof(Frame, record));
-  }
   [[nodiscard]] std::uint32_t spares() const noexcept {
     return spare_count_.load(std::memory_order_relaxed);
   }
@@ -116,12 +111,15 @@ class alignas(64) PageCache {
   [[nodiscard]] Frame* wait_and_fetch(std::uint32_t key, FetchMode mode) noexcept;
   void wait_and_unpin(Frame& frame, bool is_discarded) noexcept;
 
-  /// The page that goes next, out of the table and the policy. no_frame: the pool has to be asked.
-  [[nodiscard]] FrameIndex recycle(FetchMode mode) noexcept;
-  /// Takes the best victim out of table and policy. no_frame: every page is pinned.
-  [[nodiscard]] FrameIndex evict_one() noexcept;
-  [[nodiscard]] FrameIndex take_frame(FetchMode mode) noexcept;
-  void make_page(Frame& frame, FrameIndex index, std::uint32_t key) noexcept;
+  /// For the policy.
+  void read_time() noexcept;
+  /// A frame of the page that goes next. nullptr: the pool has to be asked.
+  [[nodiscard]] Frame* recycle(FetchMode mode) noexcept;
+  /// The best victim, taken out of table and policy. nullptr: every page is pinned.
+  [[nodiscard]] Frame* evict_one() noexcept;
+  [[nodiscard]] Frame* take_victim() noexcept;  // The same, for the pool.
+  [[nodiscard]] Frame* take_frame(FetchMode mode) noexcept;
+  void make_page(Frame& frame, std::uint32_t key) noexcept;
   /// Who is to be told of references to this page.
   void watch(Frame& frame, std::uint32_t key) noexcept;
   /// The adviser's name for a page: another one after each time that the cache dropped its pages,
@@ -132,7 +130,6 @@ class alignas(64) PageCache {
   void begin_generation() noexcept {
     advice_seed_.store(mix_bits(id_ << 32 | ++generation_), std::memory_order_relaxed);
   }
-  void reference(const Frame& frame) noexcept;
   void note_sampled(const Frame& frame) noexcept;
   void note_first_page() noexcept;
   /// Out of the pool's lock, as far as it can be: this is long work.
@@ -171,7 +168,6 @@ class alignas(64) PageCache {
   // What a miss needs.
   Counter misses_{0};  // Pages that were made.
   Counter evictions_{0}, ghost_hits_{0};
-  FrameRecords records_;          // Of frames of this kind.
   std::uint32_t turns_left_ = 0;  // Misses that it may serve itself …
   std::uint32_t turns_from_ = 0;  // … for some time after this.
   std::uint32_t max_key_ = 0;     // No page has a greater number.

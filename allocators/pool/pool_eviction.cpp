@@ -153,9 +153,9 @@ inline void BufferPool::reuse(PageCache* own, PageCache& cache, Frame& frame) no
 }
 
 std::uint32_t BufferPool::evict_own(PageCache& own) noexcept {
-  const FrameIndex victim = own.evict_one();
-  if (victim == no_frame) return 0;
-  reuse(&own, own, own.frame_at(victim));
+  Frame* victim = own.take_victim();
+  if (victim == nullptr) return 0;
+  reuse(&own, own, *victim);
   const auto share = static_cast<std::uint32_t>(capacity_frames_ / max_victims);
   own.turns_left_ = std::min({most_turns, share, own.page_count() / 4});
   own.turns_from_ = time();
@@ -180,9 +180,9 @@ std::uint32_t BufferPool::evict_foreign(PageCache* own, const Donor& donor, std:
       publish_age(cache);
       if (age_of(cache) < std::max(own_age, donor.next_age)) break;
     }
-    const FrameIndex victim = cache.evict_one();
-    if (victim == no_frame) break;
-    reuse(own, cache, cache.frame_at(victim));
+    Frame* victim = cache.take_victim();
+    if (victim == nullptr) break;
+    reuse(own, cache, *victim);
     ++evicted;
   }
   if (evicted != 0) publish_age(cache);

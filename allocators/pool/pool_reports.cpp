@@ -104,12 +104,12 @@ std::vector<PageInfo> BufferPool::pages() {
     const PageCache& cache = cache_of(*frame);
     // A spare has no page. An owner may be about to make one, which begins as a warm one.
     if (frame->page_number() == 0) continue;
-    const Tier tier = cache.policy_.tier(index);
+    const Tier tier = cache.policy_.tier(frame->record);
     rows.push_back({.cache_id = cache.id_,
                     .page_number = frame->page_number(),
                     .tier = tier == Tier::none && cache.is_purgeable_ ? Tier::warm : tier,
                     .is_pinned = frame->is_pinned(),
-                    .references = cache.policy_.references(index)});
+                    .references = cache.policy_.references(frame->record)});
   }
   return rows;
 }
@@ -149,7 +149,7 @@ void BufferPool::reset_statistics() noexcept {
 
 std::optional<Violation> BufferPool::find_violation_in(PageCache& cache) noexcept {
   const auto where = reinterpret_cast<std::uintptr_t>(&cache);
-  if (const auto broken = cache.policy_.find_violation(0)) return broken;
+  if (const auto broken = cache.policy_.find_violation()) return broken;
   std::uint32_t frames = 0, pinned = 0;
   for (std::uint32_t bucket = 0; bucket <= cache.mask_; ++bucket) {
     for (const Frame* frame = cache.buckets_[bucket]; frame != nullptr; frame = frame->next) {
@@ -163,7 +163,7 @@ std::optional<Violation> BufferPool::find_violation_in(PageCache& cache) noexcep
                          where};
       if (store_.frame_in_use(index) != frame)
         return Violation{"a page in a table is in use", 1, index, where};
-      if (cache.is_purgeable_ != (cache.policy_.tier(index) != Tier::none))
+      if (cache.is_purgeable_ != (cache.policy_.tier(frame->record) != Tier::none))
         return Violation{"the policy knows the pages that may go", cache.is_purgeable_, index,
                          where};
       pinned += frame->is_pinned();

@@ -7,8 +7,8 @@ namespace sqlitemem {
 namespace {
 
 /// Where the second ring lies, behind the first.
-void* second_block(void* ghosts, std::uint32_t max_capacity) noexcept {
-  return static_cast<std::byte*>(ghosts) + GhostRing::bytes_needed(max_capacity);
+void* second_block(const PolicyMemory& memory) noexcept {
+  return static_cast<std::byte*>(memory.ghosts) + GhostRing::bytes_needed(memory.max_capacity);
 }
 
 }  // namespace
@@ -16,15 +16,15 @@ void* second_block(void* ghosts, std::uint32_t max_capacity) noexcept {
 void Arc::start(const PolicyMemory& memory, std::uint32_t capacity) noexcept {
   start_queues(memory);
   once_ghosts_.start(memory.ghosts, memory.max_capacity);
-  again_ghosts_.start(second_block(memory.ghosts, memory.max_capacity), memory.max_capacity);
+  again_ghosts_.start(second_block(memory), memory.max_capacity);
   target_ = 0;
   resize(capacity);
 }
 
-void Arc::move_ghosts(void* ghosts, std::uint32_t max_capacity) noexcept {
-  once_ghosts_.move(ghosts, max_capacity);
-  again_ghosts_.move(second_block(ghosts, max_capacity), max_capacity);
-  max_capacity_ = max_capacity;
+void Arc::move_ghosts(const PolicyMemory& memory) noexcept {
+  once_ghosts_.move(memory.ghosts, memory.max_capacity);
+  again_ghosts_.move(second_block(memory), memory.max_capacity);
+  max_capacity_ = memory.max_capacity;
 }
 
 void Arc::resize(std::uint32_t capacity) noexcept {
@@ -35,7 +35,7 @@ void Arc::resize(std::uint32_t capacity) noexcept {
   trim_ghosts();
 }
 
-bool Arc::admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
+bool Arc::admit(FrameRecord& frame, std::uint64_t key_hash) noexcept {
   const std::uint32_t fingerprint = GhostRing::fingerprint(key_hash);
   const std::uint32_t once = once_ghosts_.count();
   const std::uint32_t again = again_ghosts_.count();
@@ -52,20 +52,20 @@ bool Arc::admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
   return queue == &hot_;
 }
 
-void Arc::on_reference(FrameIndex frame) noexcept {
+void Arc::on_reference(FrameRecord& frame) noexcept {
   if (!knows(frame)) return;
-  queue_of(frame).remove(records_, frame);
-  hot_.push_newest(records_, frame, time_);
+  queue_of(frame).remove(frame);
+  hot_.push_newest(frame, time_);
 }
 
-void Arc::remove(FrameIndex frame, KeyMemory key_memory) noexcept {
+void Arc::remove(FrameRecord& frame, KeyMemory key_memory) noexcept {
   if (!knows(frame)) return;
   FrameQueue& queue = queue_of(frame);
-  queue.remove(records_, frame);
+  queue.remove(frame);
   if (key_memory == KeyMemory::remember) remember(queue, frame);
 }
 
-void Arc::remember(const FrameQueue& queue, FrameIndex frame) noexcept {
+void Arc::remember(const FrameQueue& queue, const FrameRecord& frame) noexcept {
   ghosts_of(queue).push(fingerprint_of(frame));
   trim_ghosts();
 }
@@ -86,8 +86,8 @@ void Arc::forget_ghosts() noexcept {
   again_ghosts_.clear();
 }
 
-std::optional<Violation> Arc::find_violation(FrameIndex frames) const {
-  if (const auto broken = find_queue_violation(frames)) return broken;
+std::optional<Violation> Arc::find_violation() const {
+  if (const auto broken = find_queue_violation()) return broken;
   for (const GhostRing* ghosts : {&once_ghosts_, &again_ghosts_}) {
     if (const auto broken = ghosts->find_violation()) return broken;
   }

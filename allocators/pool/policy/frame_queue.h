@@ -3,15 +3,15 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "allocators/pool/policy/policy.h"
 
 namespace sqlitemem {
 
-/// A doubly linked list through the records of frames, which its user passes to each operation.
-/// Searching does not start over at frames that were refused (most are pinned by one large
-/// transaction): they are passed, and keep their place. The search goes on behind them and asks
-/// about few of them again each time:
+/// A doubly linked list through the records of frames. Searching does not start over at frames
+/// that were refused (most are pinned by one large transaction): they are passed, and keep their
+/// place. The search goes on behind them and asks about few of them again each time:
 ///
 ///     oldest                          cursor                         newest
 ///       ■ ─ ■ ─ ■ ─ ■ ─ ■ ─ ■ ─ ■ ─ ■ ─ □ ─ □ ─ □ ─ □ ─ □ ─ □ ─ □ ─ □
@@ -33,81 +33,67 @@ class FrameQueue {
 
   /// Any thread.
   [[nodiscard]] std::uint32_t count() const noexcept { return count_.value(); }
-  /// no_frame: it is empty.
-  [[nodiscard]] FrameIndex oldest() const noexcept { return oldest_; }
+  /// nullptr: it is empty.
+  [[nodiscard]] FrameRecord* oldest() const noexcept { return oldest_; }
   [[nodiscard]] std::uint8_t number() const noexcept { return number_; }
   /// Of the queue that holds the frame; 0: none.
   [[nodiscard]] static std::uint8_t number_in(const FrameRecord& record) noexcept {
     return record.place.load(std::memory_order_relaxed) & ~passed_bit;
   }
 
-  void push_newest(const FrameRecords& records, FrameIndex frame, std::uint16_t time) noexcept {
-    FrameRecord& record = records[frame];
-    SQLITEMEM_CHECK(number_in(record) == 0, number_in(record), 0);
-    record.newer = no_frame;
-    record.older = newest_;
-    record.stamp = time;
-    record.place.store(number_, std::memory_order_relaxed);
-    (newest_ == no_frame ? oldest_ : records[newest_].newer) = frame;
-    newest_ = frame;
-    if (cursor_ == no_frame) cursor_ = frame;
+  void push_newest(FrameRecord& frame, std::uint16_t time) noexcept {
+    SQLITEMEM_CHECK(number_in(frame) == 0, number_in(frame), 0);
+    FrameRecord* newest = newest_;
+    frame.newer = nullptr;
+    frame.older = newest;
+    frame.stamp = time;
+    frame.place.store(number_, std::memory_order_relaxed);
+    newest_ = &frame;
+    if (newest != nullptr) [[likely]]
+      newest->newer = &frame;
+    else
+      oldest_ = &frame;
+    if (cursor_ == nullptr) cursor_ = &frame;
     count_.add(1);
   }
-  void remove(const FrameRecords& records, FrameIndex frame) noexcept {
-    FrameRecord& record = records[frame];
-    SQLITEMEM_CHECK(number_in(record) == number_, number_in(record), number_);
-    if (frame == oldest_ && cursor_ == frame) return remove_oldest(records, record);
-    if (cursor_ == frame) cursor_ = record.newer;
-    if (again_ == frame) again_ = passed_or_none(records, record.newer);
-    (record.older == no_frame ? oldest_ : records[record.older].newer) = record.newer;
-    (record.newer == no_frame ? newest_ : records[record.newer].older) = record.older;
-    record.place.store(0, std::memory_order_relaxed);
-    count_.add(-1);
+  void remove(FrameRecord& frame) noexcept {
+    SQLITEMEM_CHECK(number_in(frame) == number_, number_in(frame), number_);
+    if (&frame == oldest_ && cursor_ == &frame) [[likely]]
+      return remove_oldest(frame);
+    remove_other(frame);
   }
-  void make_newest(const FrameRecords& records, FrameIndex frame, std::uint16_t time) noexcept {
-    if (frame == newest_) {
-      records[frame].stamp = time;
+  void make_newest(FrameRecord& frame, std::uint16_t time) noexcept {
+    if (&frame == newest_) {
+      frame.stamp = time;
       return;
     }
-    remove(records, frame);
-    push_newest(records, frame, time);
+    remove(frame);
+    push_newest(frame, time);
   }
 
   /// The oldest frame that `is_evictable` holds of, as far as it is asked; it stays in the queue.
-  /// no_frame: none that was not passed before, nor among the few asked again.
+  /// nullptr: none that was not passed before, nor among the few asked again.
   template <class Predicate>
-  [[nodiscard]] FrameIndex find_oldest(const FrameRecords& records,
-                                       Predicate& is_evictable) noexcept {
-    for (int left = cursor_ == oldest_ ? 0 : asked_again; left > 0; --left) {
-      if (again_ == no_frame) again_ = oldest_;
-      const FrameIndex frame = again_;
-      if (is_evictable(frame)) return frame;
-      again_ = passed_or_none(records, records[frame].newer);
-    }
-    while (cursor_ != no_frame) {
-      const FrameIndex frame = cursor_;
-      if (is_evictable(frame)) return frame;
-      records[frame].place.store(number_ | passed_bit, std::memory_order_relaxed);
-      cursor_ = records[frame].newer;
-    }
-    return no_frame;
+  [[nodiscard]] FrameRecord* find_oldest(Predicate& is_evictable) noexcept {
+    FrameRecord* frame = cursor_;
+    if (frame == oldest_ && frame != nullptr && is_evictable(std::as_const(*frame))) [[likely]]
+      return frame;
+    return search(is_evictable);
   }
 
   /// The next search starts at the oldest frame. O(passed frames).
-  void search_all(const FrameRecords& records) noexcept;
+  void search_all() noexcept;
   /// The next search asks about this member first, if it was passed.
-  void ask_again(const FrameRecords& records, FrameIndex frame) noexcept {
-    if (is_passed(records[frame])) again_ = frame;
+  void ask_again(FrameRecord& frame) noexcept {
+    if (is_passed(frame)) again_ = &frame;
   }
   /// For how long the oldest frame has been here; 0 if there is none.
-  [[nodiscard]] std::uint32_t age(const FrameRecords& records, std::uint16_t time) const noexcept {
-    if (oldest_ == no_frame) return 0;
-    return static_cast<std::uint16_t>(time - records[oldest_].stamp);
+  [[nodiscard]] std::uint32_t age(std::uint16_t time) const noexcept {
+    return oldest_ == nullptr ? 0 : static_cast<std::uint16_t>(time - oldest_->stamp);
   }
 
   /// O(count).
-  [[nodiscard]] std::optional<Violation> find_violation(const FrameRecords& records,
-                                                        FrameIndex max_frames) const;
+  [[nodiscard]] std::optional<Violation> find_violation() const;
 
  private:
   friend struct PolicyTestAccess;
@@ -119,22 +105,42 @@ class FrameQueue {
   [[nodiscard]] static bool is_passed(const FrameRecord& record) noexcept {
     return (record.place.load(std::memory_order_relaxed) & passed_bit) != 0;
   }
+  template <class Predicate>
+  [[nodiscard, gnu::noinline]] FrameRecord* search(Predicate& is_evictable) noexcept {
+    for (int left = cursor_ == oldest_ ? 0 : asked_again; left > 0; --left) {
+      if (again_ == nullptr) again_ = oldest_;
+      FrameRecord* frame = again_;
+      if (is_evictable(std::as_const(*frame))) return frame;
+      again_ = passed_or_none(frame->newer);
+    }
+    while (cursor_ != nullptr) {
+      FrameRecord* frame = cursor_;
+      if (is_evictable(std::as_const(*frame))) return frame;
+      frame->place.store(number_ | passed_bit, std::memory_order_relaxed);
+      cursor_ = frame->newer;
+    }
+    return nullptr;
+  }
   /// The usual victim. None is passed, as the search is about to ask about this one.
-  void remove_oldest(const FrameRecords& records, FrameRecord& record) noexcept {
-    oldest_ = cursor_ = record.newer;
-    (oldest_ == no_frame ? newest_ : records[oldest_].older) = no_frame;
-    record.place.store(0, std::memory_order_relaxed);
+  void remove_oldest(FrameRecord& frame) noexcept {
+    FrameRecord* newer = frame.newer;
+    oldest_ = cursor_ = newer;
+    if (newer != nullptr) [[likely]]
+      newer->older = nullptr;
+    else
+      newest_ = nullptr;
+    frame.place.store(0, std::memory_order_relaxed);
     count_.add(-1);
   }
-  [[nodiscard]] static FrameIndex passed_or_none(const FrameRecords& records,
-                                                 FrameIndex frame) noexcept {
-    return frame != no_frame && is_passed(records[frame]) ? frame : no_frame;
+  void remove_other(FrameRecord& frame) noexcept;
+  [[nodiscard]] static FrameRecord* passed_or_none(FrameRecord* frame) noexcept {
+    return frame != nullptr && is_passed(*frame) ? frame : nullptr;
   }
 
-  FrameIndex oldest_ = no_frame;
-  FrameIndex newest_ = no_frame;
-  FrameIndex cursor_ = no_frame;
-  FrameIndex again_ = no_frame;
+  FrameRecord* oldest_ = nullptr;
+  FrameRecord* newest_ = nullptr;
+  FrameRecord* cursor_ = nullptr;
+  FrameRecord* again_ = nullptr;
   ReadableCount count_;
   std::uint8_t number_ = 0;
 };

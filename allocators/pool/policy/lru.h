@@ -19,51 +19,49 @@ class Lru : public FrameTable {
     return 0;
   }
   void start(const PolicyMemory& memory, std::uint32_t capacity) noexcept;
-  void move_ghosts(void* /*ghosts*/, std::uint32_t max_capacity) noexcept {
-    max_capacity_ = max_capacity;
-  }
+  void move_ghosts(const PolicyMemory& memory) noexcept { max_capacity_ = memory.max_capacity; }
   void resize(std::uint32_t capacity) noexcept { set_capacity(capacity); }
 
-  bool admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
+  bool admit(FrameRecord& frame, std::uint64_t key_hash) noexcept {
     enter(queue_, frame, key_hash);
     return false;
   }
-  void on_reference(FrameIndex frame) noexcept;
-  void remove(FrameIndex frame, KeyMemory key_memory) noexcept;
+  void on_reference(FrameRecord& frame) noexcept;
+  void remove(FrameRecord& frame, KeyMemory key_memory) noexcept;
 
   template <class Predicate>
-  [[nodiscard]] std::uint32_t choose_victims(Predicate&& is_evictable,
-                                             std::span<FrameIndex> victims) noexcept {
-    return collect(
-        victims, [&] { return next_victim(is_evictable); }, [&] { queue_.search_all(records_); });
+  [[nodiscard]] FrameRecord* choose_victim(Predicate&& is_evictable) noexcept {
+    if (FrameRecord* frame = next_victim(is_evictable)) [[likely]]
+      return frame;
+    queue_.search_all();
+    return next_victim(is_evictable);
   }
-  void ask_again(FrameIndex frame) noexcept {
-    if (knows(frame)) queue_.ask_again(records_, frame);
+  void ask_again(FrameRecord& frame) noexcept {
+    if (knows(frame)) queue_.ask_again(frame);
   }
   void forget_ghosts() noexcept {}
 
-  [[nodiscard]] QueueAge age() const noexcept { return {.time = queue_.age(records_, time_)}; }
-  [[nodiscard]] Tier tier(FrameIndex frame) const noexcept;
+  [[nodiscard]] QueueAge age() const noexcept { return {.time = queue_.age(time_)}; }
+  [[nodiscard]] Tier tier(const FrameRecord& frame) const noexcept;
   [[nodiscard]] TierCounts counts() const noexcept {
     const std::uint32_t pages = queue_.count(), hot = std::min(hot_.value(), pages);
     return {.warm = pages - hot, .hot = hot, .cold = 0};
   }
   [[nodiscard]] std::uint32_t ghost_count() const noexcept { return 0; }
-  [[nodiscard]] std::optional<Violation> find_violation(FrameIndex frames) const;
+  [[nodiscard]] std::optional<Violation> find_violation() const;
 
  private:
-  friend struct PolicyTestAccess;
 
   template <class Predicate>
-  [[nodiscard]] FrameIndex next_victim(Predicate& is_evictable) noexcept {
-    const FrameIndex frame = queue_.find_oldest(records_, is_evictable);
-    if (frame != no_frame) take_out(frame);
+  [[nodiscard]] FrameRecord* next_victim(Predicate& is_evictable) noexcept {
+    FrameRecord* frame = queue_.find_oldest(is_evictable);
+    if (frame != nullptr) take_out(*frame);
     return frame;
   }
-  void take_out(FrameIndex frame) noexcept {
-    queue_.remove(records_, frame);
-    if (records_[frame].mark.value() != 0) hot_.add(-1);
-    records_[frame].mark.clear();
+  void take_out(FrameRecord& frame) noexcept {
+    queue_.remove(frame);
+    if (frame.mark.value() != 0) hot_.add(-1);
+    frame.mark.clear();
   }
 
   FrameQueue queue_;

@@ -2,20 +2,17 @@
 #pragma once
 
 #include <atomic>
-#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string_view>
 
-#include "allocators/base/bytes.h"
 #include "allocators/base/check.h"
 
 namespace sqlitemem {
 
-/// The number of a frame of the pool.
+/// The number of a frame of the pool, or in an array.
 using FrameIndex = std::uint32_t;
 inline constexpr FrameIndex no_frame = 0xFFFFFFFF;
 
@@ -93,70 +90,29 @@ struct QueueAge {
 /// What a policy keeps per frame. The pool has it in the frame's header, so that a hit and a miss
 /// need no cache line of the policy's own. Atomic is what reports read while the owner works.
 struct FrameRecord {
-  FrameIndex newer;
-  FrameIndex older;
-  std::atomic<std::uint32_t> name;  ///< Of the page: the upper half of its key's hash, never 0.
-  std::uint16_t stamp;              ///< The policy's time when the frame entered its queue.
-  std::atomic<std::uint8_t> place;  ///< Which queue holds it, 0: none; and whether it is passed.
+  FrameRecord* newer = nullptr;
+  FrameRecord* older = nullptr;
+  /// Of the page: the upper half of its key's hash, never 0 while it is known.
+  std::atomic<std::uint32_t> name{0};
+  std::uint16_t stamp = 0;             ///< The policy's time when the frame entered its queue.
+  std::atomic<std::uint8_t> place{0};  ///< Which queue holds it, 0: none; and whether it is passed.
   ReferenceMark mark;
 };
-static_assert(sizeof(FrameRecord) == 16);
+static_assert(sizeof(FrameRecord) == 24);
 
-/// Where the records of all frames are: 64 frames at a time, each so many bytes behind the last.
-class FrameRecords {
- public:
-  static constexpr unsigned group_shift = 6;
-
-  constexpr FrameRecords() noexcept = default;
-  constexpr FrameRecords(void* first, std::uint32_t bytes_per_frame, unsigned group_bytes_shift)
-      : first_(static_cast<std::byte*>(first)),
-        bytes_per_frame_(bytes_per_frame),
-        group_bytes_shift_(group_bytes_shift) {}
-  /// An array of records.
-  explicit FrameRecords(void* array)
-      : FrameRecords(array, sizeof(FrameRecord),
-                     group_shift + std::countr_zero(sizeof(FrameRecord))) {}
-
-  [[nodiscard]] FrameRecord& operator[](FrameIndex frame) const noexcept {
-    const std::size_t group = frame >> group_shift;
-    const std::size_t slot = frame & ((1U << group_shift) - 1);
-    return *reinterpret_cast<FrameRecord*>(first_ + (group << group_bytes_shift_) +
-                                           slot * bytes_per_frame_);
-  }
-
- private:
-  std::byte* first_ = nullptr;
-  std::uint32_t bytes_per_frame_ = 0;
-  unsigned group_bytes_shift_ = 0;
-};
-
-/// Memory for a policy, given by its user for as long as it says.
+/// Memory for the ghosts of a policy, given by its user until move_ghosts().
 struct PolicyMemory {
-  FrameRecords records;            ///< Of all frames that the policy may be told of, for its life.
-  void* ghosts = nullptr;          ///< Zeroed, aligned to 64 bytes; until move_ghosts().
+  void* ghosts = nullptr;          ///< Zeroed, aligned to 64 bytes.
   std::uint32_t max_capacity = 0;  ///< Policy::bytes_needed(max_capacity) bytes are there.
 };
-
-/// Memory of the records of so many frames, and of the ghosts for as large a capacity, in one
-/// block: for who has a policy to itself.
-template <class Policy>
-[[nodiscard]] std::size_t bytes_of_whole_policy(std::uint32_t frames) noexcept {
-  return round_up(frames * sizeof(FrameRecord), 64) + Policy::bytes_needed(frames);
-}
-/// `block`: bytes_of_whole_policy(frames), zeroed, aligned to 64 bytes.
-[[nodiscard]] inline PolicyMemory whole_policy_memory(void* block, std::uint32_t frames) noexcept {
-  return {.records = FrameRecords(block),
-          .ghosts = static_cast<std::byte*>(block) + round_up(frames * sizeof(FrameRecord), 64),
-          .max_capacity = frames};
-}
 
 /// Policies are pure: no lock, no thread, no clock, no allocation. The pool has one for each page
 /// cache; every operation is called with that cache's lock entered, except counts().
 ///
 /// Life of a frame, as the policy sees it:
 ///
-///     admit ──▶ on_reference* ──▶ choose_victims ──▶ (gone)       the page was evicted
-///     admit ──▶ on_reference* ──▶ remove ──▶ (gone)               the page was dropped
+///     admit ──▶ on_reference* ──▶ choose_victim ──▶ (gone)       the page was evicted
+///     admit ──▶ on_reference* ──▶ remove ──▶ (gone)              the page was dropped
 ///
 /// - A frame stays in its place while it is pinned; the policy is not told of pins.
 ///   `is_evictable(frame)` says so when it matters. A frame that it refuses keeps its place, and is
@@ -168,9 +124,9 @@ template <class Policy>
 // clang-format off
 template <class Policy>
 concept EvictionPolicy = requires(
-    Policy& policy, const Policy& view, const PolicyMemory& memory, FrameIndex frame,
-    std::uint64_t key_hash, std::uint32_t frames, std::span<FrameIndex> victims,
-    bool (*is_evictable)(FrameIndex), KeyMemory key_memory, void* ghosts, std::uint16_t time) {
+    Policy& policy, const Policy& view, const PolicyMemory& memory, FrameRecord& frame,
+    const FrameRecord& known, std::uint64_t key_hash, std::uint32_t frames, KeyMemory key_memory,
+    bool (*is_evictable)(const FrameRecord&), std::uint16_t time) {
   { Policy::name } -> std::convertible_to<std::string_view>;
   /// True: on_reference() only raises the frame's mark, whatever the frame's place.
   { Policy::reference_is_a_mark } -> std::convertible_to<bool>;
@@ -179,9 +135,9 @@ concept EvictionPolicy = requires(
   { Policy::bytes_needed(frames) } noexcept -> std::same_as<std::size_t>;
   /// Once, first. `frames`: the capacity at first.
   { policy.start(memory, frames) } noexcept;
-  /// From now on, ghosts live in `ghosts`, bytes_needed(frames) of zeroed memory for a capacity that
-  /// is not less than the present one. What is remembered stays so. O(frames).
-  { policy.move_ghosts(ghosts, frames) } noexcept;
+  /// From now on, ghosts live in this memory, for a capacity that is not less than the present one.
+  /// What is remembered stays so. O(frames).
+  { policy.move_ghosts(memory) } noexcept;
   /// The number of evictable frames that its user wants to hold from now on, at most the maximum of
   /// the memory. Sizes ghosts and queues; evicts nothing. O(frames) now and then.
   { policy.resize(frames) } noexcept;
@@ -200,25 +156,22 @@ concept EvictionPolicy = requires(
   /// A page leaves for a reason of its own. No effect on a frame that the policy does not know.
   { policy.remove(frame, key_memory) } noexcept;
 
-  /// Chooses up to victims.size() frames, best victim first; returns how many. They are gone
-  /// from the policy, their keys are ghosts. Fewer than asked for: the next call may find
-  /// more. 0: it asked about every frame that it knows, and none is evictable; that is the one
-  /// answer that costs O(frames).
-  { policy.choose_victims(is_evictable, victims) } noexcept -> std::same_as<std::uint32_t>;
+  /// The best victim; it is gone from the policy, its key may be a ghost. nullptr: it asked about
+  /// every frame that it knows, and none is evictable; that is the one answer that costs O(frames).
+  { policy.choose_victim(is_evictable) } noexcept -> std::same_as<FrameRecord*>;
   /// This frame became evictable a moment ago (it was written back, say): ask about it early.
   /// Without this hint it is found too, after others. No effect on an unknown frame.
   { policy.ask_again(frame) } noexcept;
   /// After this, no page is recognised as one that was here before.
   { policy.forget_ghosts() } noexcept;
 
-  { view.tier(frame) } noexcept -> std::same_as<Tier>;
+  { view.tier(known) } noexcept -> std::same_as<Tier>;
   /// Any thread.
   { view.counts() } noexcept -> std::same_as<TierCounts>;
   { view.ghost_count() } noexcept -> std::same_as<std::uint32_t>;
   { view.capacity() } noexcept -> std::same_as<std::uint32_t>;
-  /// The first broken rule, or nothing. O(frames). With `frames` not 0: the policy has the records
-  /// to itself, and there are so many.
-  { view.find_violation(frames) } -> std::same_as<std::optional<Violation>>;
+  /// The first broken rule, or nothing. O(frames).
+  { view.find_violation() } -> std::same_as<std::optional<Violation>>;
 };
 // clang-format on
 

@@ -3,7 +3,6 @@
 
 #include <array>
 #include <cstddef>
-#include <span>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -68,14 +67,14 @@ class PolicySet {
       return std::size_t{0};
     });
   }
-  void move_ghosts(void* ghosts, std::uint32_t max_capacity) noexcept {
-    visit([=](auto& policy) { policy.move_ghosts(ghosts, max_capacity); });
+  void move_ghosts(const PolicyMemory& memory) noexcept {
+    visit([&](auto& policy) { policy.move_ghosts(memory); });
   }
   [[nodiscard]] bool reference_is_a_mark() const noexcept {
     return visit([]<class Policy>(const Policy&) { return Policy::reference_is_a_mark; });
   }
-  void on_reference(FrameIndex frame) noexcept {
-    visit([frame](auto& policy) { policy.on_reference(frame); });
+  void on_reference(FrameRecord& frame) noexcept {
+    visit([&](auto& policy) { policy.on_reference(frame); });
   }
   void resize(std::uint32_t frames) noexcept {
     visit([frames](auto& policy) { policy.resize(frames); });
@@ -86,29 +85,28 @@ class PolicySet {
   [[nodiscard]] QueueAge age() const noexcept {
     return visit([](const auto& policy) { return policy.age(); });
   }
-  bool admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
-    return visit([=](auto& policy) { return policy.admit(frame, key_hash); });
+  bool admit(FrameRecord& frame, std::uint64_t key_hash) noexcept {
+    return visit([&](auto& policy) { return policy.admit(frame, key_hash); });
   }
-  void rekey(FrameIndex frame, std::uint64_t key_hash) noexcept {
+  void rekey(FrameRecord& frame, std::uint64_t key_hash) noexcept {
     visit([&](auto& policy) { policy.rekey(frame, key_hash); });
   }
-  void remove(FrameIndex frame, KeyMemory memory) noexcept {
+  void remove(FrameRecord& frame, KeyMemory memory) noexcept {
     visit([&](auto& policy) { policy.remove(frame, memory); });
   }
   template <class Predicate>
-  [[nodiscard]] std::uint32_t choose_victims(Predicate is_evictable,
-                                             std::span<FrameIndex> victims) noexcept {
-    return visit([&](auto& policy) { return policy.choose_victims(is_evictable, victims); });
+  [[nodiscard]] FrameRecord* choose_victim(Predicate is_evictable) noexcept {
+    return visit([&](auto& policy) { return policy.choose_victim(is_evictable); });
   }
-  void ask_again(FrameIndex frame) noexcept {
-    visit([frame](auto& policy) { policy.ask_again(frame); });
+  void ask_again(FrameRecord& frame) noexcept {
+    visit([&](auto& policy) { policy.ask_again(frame); });
   }
-  [[nodiscard]] Tier tier(FrameIndex frame) const noexcept {
-    return visit([frame](const auto& policy) { return policy.tier(frame); });
+  [[nodiscard]] Tier tier(const FrameRecord& frame) const noexcept {
+    return visit([&](const auto& policy) { return policy.tier(frame); });
   }
   /// Uses that a policy with marks remembers; nullopt without.
-  [[nodiscard]] std::optional<std::uint8_t> references(FrameIndex frame) const noexcept {
-    return visit([frame](const auto& policy) -> std::optional<std::uint8_t> {
+  [[nodiscard]] std::optional<std::uint8_t> references(const FrameRecord& frame) const noexcept {
+    return visit([&](const auto& policy) -> std::optional<std::uint8_t> {
       if constexpr (requires { policy.marks(frame); })
         return policy.marks(frame);
       else
@@ -125,8 +123,8 @@ class PolicySet {
     return visit([](const auto& policy) { return policy.max_capacity(); });
   }
   [[nodiscard]] std::string_view name() const noexcept { return policy_names[policy_.index()]; }
-  [[nodiscard]] std::optional<Violation> find_violation(FrameIndex frames) const {
-    return visit([frames](const auto& policy) { return policy.find_violation(frames); });
+  [[nodiscard]] std::optional<Violation> find_violation() const {
+    return visit([](const auto& policy) { return policy.find_violation(); });
   }
 
  private:

@@ -12,9 +12,9 @@ void S3Fifo::start(const PolicyMemory& memory, std::uint32_t capacity) noexcept 
   resize(capacity);
 }
 
-void S3Fifo::move_ghosts(void* ghosts, std::uint32_t max_capacity) noexcept {
-  ghosts_.move(ghosts, max_capacity);
-  max_capacity_ = max_capacity;
+void S3Fifo::move_ghosts(const PolicyMemory& memory) noexcept {
+  ghosts_.move(memory.ghosts, memory.max_capacity);
+  max_capacity_ = memory.max_capacity;
 }
 
 void S3Fifo::resize(std::uint32_t capacity) noexcept {
@@ -29,15 +29,15 @@ void S3Fifo::tune(const Tuning& tuning) noexcept {
   resize(capacity_);
 }
 
-void S3Fifo::remove(FrameIndex frame, KeyMemory key_memory) noexcept {
+void S3Fifo::remove(FrameRecord& frame, KeyMemory key_memory) noexcept {
   if (!knows(frame)) return;
   if (key_memory == KeyMemory::remember) ghosts_.push(fingerprint_of(frame));
-  queue_of(frame).remove(records_, frame);
-  records_[frame].mark.clear();
+  queue_of(frame).remove(frame);
+  frame.mark.clear();
 }
 
-std::optional<Violation> S3Fifo::find_violation(FrameIndex frames) const {
-  if (const auto broken = find_queue_violation(frames)) return broken;
+std::optional<Violation> S3Fifo::find_violation() const {
+  if (const auto broken = find_queue_violation()) return broken;
   return ghosts_.find_violation();
 }
 

@@ -35,72 +35,74 @@ class S3Fifo : public QueuePair {
     return max_capacity == 0 ? 0 : GhostTable::bytes_needed(max_capacity);
   }
   void start(const PolicyMemory& memory, std::uint32_t capacity) noexcept;
-  void move_ghosts(void* ghosts, std::uint32_t max_capacity) noexcept;
+  void move_ghosts(const PolicyMemory& memory) noexcept;
   void resize(std::uint32_t capacity) noexcept;
   /// Between operations; the queues approach the new shares as pages come and go.
   void tune(const Tuning& tuning) noexcept;
   [[nodiscard]] const Tuning& tuning() const noexcept { return tuning_; }
 
-  bool admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
+  bool admit(FrameRecord& frame, std::uint64_t key_hash) noexcept {
     const bool was_here = ghosts_.take(GhostTable::fingerprint(key_hash));
     enter(was_here ? hot_ : warm_, frame, key_hash);
     return was_here;
   }
-  void on_reference(FrameIndex frame) noexcept { records_[frame].mark.raise(); }
-  void remove(FrameIndex frame, KeyMemory key_memory) noexcept;
+  void on_reference(FrameRecord& frame) noexcept { frame.mark.raise(); }
+  void remove(FrameRecord& frame, KeyMemory key_memory) noexcept;
 
   template <class Predicate>
-  [[nodiscard]] std::uint32_t choose_victims(Predicate&& is_evictable,
-                                             std::span<FrameIndex> victims) noexcept {
-    return collect(
-        victims, [&] { return next_victim(is_evictable); }, [&] { search_all(); });
+  [[nodiscard]] FrameRecord* choose_victim(Predicate&& is_evictable) noexcept {
+    if (FrameRecord* frame = next_victim(is_evictable)) [[likely]]
+      return frame;
+    search_all();
+    return next_victim(is_evictable);
   }
   void forget_ghosts() noexcept { ghosts_.clear(); }
 
   [[nodiscard]] QueueAge age() const noexcept {
     return age_of(is_warm_above(tuning_.small_percent), tuning_.small_percent);
   }
-  [[nodiscard]] std::uint8_t marks(FrameIndex frame) const noexcept {
-    return records_[frame].mark.value();
+  [[nodiscard]] static std::uint8_t marks(const FrameRecord& frame) noexcept {
+    return frame.mark.value();
   }
   [[nodiscard]] TierCounts counts() const noexcept {
     return {.warm = warm_.count(), .hot = hot_.count(), .cold = ghosts_.count()};
   }
   [[nodiscard]] std::uint32_t ghost_count() const noexcept { return ghosts_.count(); }
-  [[nodiscard]] std::optional<Violation> find_violation(FrameIndex frames) const;
+  [[nodiscard]] std::optional<Violation> find_violation() const;
 
  private:
-  friend struct PolicyTestAccess;
-  void evict(FrameQueue& queue, FrameIndex frame) noexcept {
-    queue.remove(records_, frame);
-    if (&queue == &warm_ || tuning_.remembers_main) ghosts_.push(fingerprint_of(frame));
-    // Probably the next one: its ghost's place is a cache line of its own, far from the others.
-    if (const FrameIndex next = queue.oldest(); next != no_frame)
-      ghosts_.prefetch(fingerprint_of(next));
-  }
-
-  /// Each turn evicts, moves a frame from small to main, or lowers a mark, so it ends.
+    /// Each turn evicts, moves a frame from small to main, or lowers a mark, so it ends.
   template <class Predicate>
-  [[nodiscard]] FrameIndex next_victim(Predicate& is_evictable) noexcept {
+  [[nodiscard]] FrameRecord* next_victim(Predicate& is_evictable) noexcept {
     while (true) {
-      const bool small_first = is_warm_above(tuning_.small_percent);
-      const FrameIndex frame = find_oldest(small_first, is_evictable);
-      if (frame == no_frame) return no_frame;
-      const bool is_small = number_of(frame) == warm_number;
-      ReferenceMark& mark = records_[frame].mark;
-      if (is_small && mark.value() >= tuning_.promotion_marks) {
-        warm_.remove(records_, frame);
-        mark.clear();
-        hot_.push_newest(records_, frame, time_);
-      } else if (!is_small && mark.value() > 0) {
-        mark.lower();
-        hot_.make_newest(records_, frame, time_);
+      FrameRecord* frame = find_oldest(is_warm_above(tuning_.small_percent), is_evictable);
+      if (frame == nullptr) return nullptr;
+      if (is_warm(*frame)) {
+        if (frame->mark.value() < tuning_.promotion_marks) [[likely]] {
+          evict(warm_, *frame, true);
+          return frame;
+        }
+        warm_.remove(*frame);
+        frame->mark.clear();
+        hot_.push_newest(*frame, time_);
       } else {
-        mark.clear();
-        evict(is_small ? warm_ : hot_, frame);
-        return frame;
+        if (frame->mark.value() == 0) {
+          evict(hot_, *frame, tuning_.remembers_main);
+          return frame;
+        }
+        frame->mark.lower();
+        hot_.make_newest(*frame, time_);
       }
     }
+  }
+  void evict(FrameQueue& queue, FrameRecord& frame, bool is_remembered) noexcept {
+    queue.remove(frame);
+    frame.mark.clear();
+    if (!is_remembered) return;
+    ghosts_.push(fingerprint_of(frame));
+    // Probably the next one: its ghost's place is a cache line of its own, far from the others.
+    if (const FrameRecord* next = queue.oldest(); next != nullptr) [[likely]]
+      ghosts_.prefetch(fingerprint_of(*next));
   }
 
   GhostTable ghosts_;

@@ -9,9 +9,9 @@ void TwoQueue::start(const PolicyMemory& memory, std::uint32_t capacity) noexcep
   resize(capacity);
 }
 
-void TwoQueue::move_ghosts(void* ghosts, std::uint32_t max_capacity) noexcept {
-  ghosts_.move(ghosts, max_capacity);
-  max_capacity_ = max_capacity;
+void TwoQueue::move_ghosts(const PolicyMemory& memory) noexcept {
+  ghosts_.move(memory.ghosts, memory.max_capacity);
+  max_capacity_ = memory.max_capacity;
 }
 
 void TwoQueue::resize(std::uint32_t capacity) noexcept {
@@ -20,20 +20,20 @@ void TwoQueue::resize(std::uint32_t capacity) noexcept {
   ghosts_.set_limit(static_cast<std::uint32_t>(ghosts));
 }
 
-bool TwoQueue::admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
+bool TwoQueue::admit(FrameRecord& frame, std::uint64_t key_hash) noexcept {
   const bool was_here = ghosts_.take(GhostRing::fingerprint(key_hash));
   enter(was_here ? hot_ : warm_, frame, key_hash);
   return was_here;
 }
 
-void TwoQueue::remove(FrameIndex frame, KeyMemory key_memory) noexcept {
+void TwoQueue::remove(FrameRecord& frame, KeyMemory key_memory) noexcept {
   if (!knows(frame)) return;
   if (key_memory == KeyMemory::remember) ghosts_.push(fingerprint_of(frame));
-  queue_of(frame).remove(records_, frame);
+  queue_of(frame).remove(frame);
 }
 
-std::optional<Violation> TwoQueue::find_violation(FrameIndex frames) const {
-  if (const auto broken = find_queue_violation(frames)) return broken;
+std::optional<Violation> TwoQueue::find_violation() const {
+  if (const auto broken = find_queue_violation()) return broken;
   return ghosts_.find_violation();
 }
 

@@ -21,20 +21,21 @@ class TwoQueue : public QueuePair {
     return GhostRing::bytes_needed(max_capacity);
   }
   void start(const PolicyMemory& memory, std::uint32_t capacity) noexcept;
-  void move_ghosts(void* ghosts, std::uint32_t max_capacity) noexcept;
+  void move_ghosts(const PolicyMemory& memory) noexcept;
   void resize(std::uint32_t capacity) noexcept;
 
-  bool admit(FrameIndex frame, std::uint64_t key_hash) noexcept;
-  void on_reference(FrameIndex frame) noexcept {
-    if (number_of(frame) == hot_number) hot_.make_newest(records_, frame, time_);
+  bool admit(FrameRecord& frame, std::uint64_t key_hash) noexcept;
+  void on_reference(FrameRecord& frame) noexcept {
+    if (tier(frame) == Tier::hot) hot_.make_newest(frame, time_);
   }
-  void remove(FrameIndex frame, KeyMemory key_memory) noexcept;
+  void remove(FrameRecord& frame, KeyMemory key_memory) noexcept;
 
   template <class Predicate>
-  [[nodiscard]] std::uint32_t choose_victims(Predicate&& is_evictable,
-                                             std::span<FrameIndex> victims) noexcept {
-    return collect(
-        victims, [&] { return next_victim(is_evictable); }, [&] { search_all(); });
+  [[nodiscard]] FrameRecord* choose_victim(Predicate&& is_evictable) noexcept {
+    if (FrameRecord* frame = next_victim(is_evictable)) [[likely]]
+      return frame;
+    search_all();
+    return next_victim(is_evictable);
   }
   void forget_ghosts() noexcept { ghosts_.clear(); }
 
@@ -45,19 +46,17 @@ class TwoQueue : public QueuePair {
     return {.warm = warm_.count(), .hot = hot_.count(), .cold = ghosts_.count()};
   }
   [[nodiscard]] std::uint32_t ghost_count() const noexcept { return ghosts_.count(); }
-  [[nodiscard]] std::optional<Violation> find_violation(FrameIndex frames) const;
+  [[nodiscard]] std::optional<Violation> find_violation() const;
 
  private:
-  friend struct PolicyTestAccess;
 
   template <class Predicate>
-  [[nodiscard]] FrameIndex next_victim(Predicate& is_evictable) noexcept {
-    const bool trial_first = is_warm_above(trial_percent);
-    const FrameIndex frame = find_oldest(trial_first, is_evictable);
-    if (frame == no_frame) return no_frame;
-    FrameQueue& queue = queue_of(frame);
-    queue.remove(records_, frame);
-    if (&queue == &warm_) ghosts_.push(fingerprint_of(frame));
+  [[nodiscard]] FrameRecord* next_victim(Predicate& is_evictable) noexcept {
+    FrameRecord* frame = find_oldest(is_warm_above(trial_percent), is_evictable);
+    if (frame == nullptr) return nullptr;
+    FrameQueue& queue = queue_of(*frame);
+    queue.remove(*frame);
+    if (&queue == &warm_) ghosts_.push(fingerprint_of(*frame));
     return frame;
   }
 
