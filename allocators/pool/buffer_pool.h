@@ -183,7 +183,7 @@ class BufferPool {
   friend struct PoolTestAccess;
   static constexpr std::uint32_t max_victims = 64;
   /// Misses that a cache may serve with its own pages before it asks again who is to pay.
-  static constexpr std::uint32_t most_turns = 256;
+  static constexpr std::uint32_t most_turns = 128;
   /// Caches that are compared for a donor, in turn. Of more, some are a good enough sample.
   static constexpr std::uint32_t compared_caches = 16;
   /// Of a connection's share of the budget, what no other may take away. More of it saves fewer

@@ -198,8 +198,6 @@ std::uint32_t BufferPool::evict_some(PageCache* own, std::uint32_t wanted, Floor
     look_for_idle_caches();
   const bool is_alone = own != nullptr && purgeable_caches_ == 1;
   std::uint32_t compared = own == nullptr ? open_caches_ : compared_caches;
-  const std::uint64_t generous = std::min<std::uint64_t>(max_victims, capacity_frames_ / 64);
-  const std::uint32_t most = std::max(wanted, static_cast<std::uint32_t>(generous));
   std::uint32_t evicted = 0;
   bool is_foreign = false;
   while (evicted == 0) {
@@ -208,7 +206,7 @@ std::uint32_t BufferPool::evict_some(PageCache* own, std::uint32_t wanted, Floor
       evicted = evict_own(*own);
       if (evicted == 0) own->skip_round_ = round_;
     } else if (donor.cache != nullptr) {
-      evicted = evict_foreign(own, donor, most, floors);
+      evicted = evict_foreign(own, donor, wanted, floors);
       is_foreign = evicted != 0;
       if (evicted == 0) donor.cache->skip_round_ = round_;
     } else if (compared < open_caches_) {
