@@ -289,7 +289,7 @@ class BufferPool {
   PageCache* open_ SQLITEMEM_GUARDED_BY(lock_) = nullptr;
   PageCache* free_slots_ SQLITEMEM_GUARDED_BY(lock_) = nullptr;
   PageCache* compared_next_ SQLITEMEM_GUARDED_BY(lock_) = nullptr;
-  std::uint64_t unit_pages_ SQLITEMEM_GUARDED_BY(lock_) = 1;  // Of time.
+  std::uint64_t unit_pages_ SQLITEMEM_GUARDED_BY(lock_) = 1;   // Of time.
   std::uint64_t pages_since_ SQLITEMEM_GUARDED_BY(lock_) = 0;  // It moved last.
   std::uint64_t next_id_ SQLITEMEM_GUARDED_BY(lock_) = 1;
   std::uint64_t round_ SQLITEMEM_GUARDED_BY(lock_) = 0;

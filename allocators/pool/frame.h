@@ -68,8 +68,7 @@ struct Frame {
 };
 static_assert(sizeof(Frame) == 56);
 inline Frame& Frame::of(FrameRecord& record) noexcept {
-  return *reinterpret_cast<Frame*>(reinterpret_cast<std::byte*>(&record) -
-                                   offsetof(Frame, record));
+  return *reinterpret_cast<Frame*>(reinterpret_cast<std::byte*>(&record) - offsetof(Frame, record));
 }
 inline const Frame& Frame::of(const FrameRecord& record) noexcept {
   return *reinterpret_cast<const Frame*>(reinterpret_cast<const std::byte*>(&record) -

@@ -83,6 +83,7 @@ inline void PageCache::make_page(Frame& frame, std::uint32_t key) noexcept {
 }
 
 Frame* PageCache::fetch_absent(std::uint32_t key, FetchMode mode) noexcept {
+  policy_.prefetch(std::uint64_t{key} << 32);
   Frame* frame = recycle(mode);
   if (frame == nullptr) [[unlikely]]
     frame = take_frame(mode);
@@ -222,7 +223,7 @@ void PageCache::rekey(Frame& frame, std::uint32_t key) noexcept {
   lock_.enter();
   if (Frame* other = find(key); other != nullptr && other != &frame) pool_->discard(*this, *other);
   unlink(frame);
-  frame.set_page_number(key);  // The policy's name for it, too.
+  policy_.rekey(frame.record, std::uint64_t{key} << 32);  // Its name is the page number.
   link(frame, key);
   max_key_ = std::max(max_key_, key);
   watch(frame, key);

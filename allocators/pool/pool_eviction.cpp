@@ -156,8 +156,9 @@ std::uint32_t BufferPool::evict_own(PageCache& own) noexcept {
   Frame* victim = own.take_victim();
   if (victim == nullptr) return 0;
   reuse(&own, own, *victim);
-  const auto share = static_cast<std::uint32_t>(capacity_frames_ / max_victims);
-  own.turns_left_ = std::min({most_turns, share, own.page_count() / 4});
+  const bool is_alone = purgeable_caches_ == 1;
+  const auto share = static_cast<std::uint32_t>(capacity_frames_ / 64);
+  own.turns_left_ = std::min({most_turns, is_alone ? most_turns : share, own.page_count() / 4});
   own.turns_from_ = time();
   return 1;
 }
@@ -197,7 +198,7 @@ std::uint32_t BufferPool::evict_some(PageCache* own, std::uint32_t wanted, Floor
   if (evictions_to_idle_look_ == 0) [[unlikely]]
     look_for_idle_caches();
   const bool is_alone = own != nullptr && purgeable_caches_ == 1;
-  std::uint32_t compared = own == nullptr ? open_caches_ : compared_caches;
+  std::uint32_t compared = own == nullptr ? 4 * compared_caches : compared_caches;
   std::uint32_t evicted = 0;
   bool is_foreign = false;
   while (evicted == 0) {
@@ -245,8 +246,7 @@ void BufferPool::for_each_idle(PageCache* own, Use use) noexcept {
 }
 
 void BufferPool::drain_idle_caches(PageCache* own) noexcept {
-  for_each_idle(own, [this](PageCache& cache)
-                         SQLITEMEM_NO_THREAD_SAFETY { return_spares(cache); });
+  for_each_idle(own, [this](PageCache& cache) SQLITEMEM_NO_THREAD_SAFETY { return_spares(cache); });
 }
 
 std::uint64_t BufferPool::evict(std::uint64_t frames) noexcept {

@@ -28,8 +28,8 @@ class OwnedPolicy {
   explicit OwnedPolicy(std::uint32_t capacity)
       : block_(std::aligned_alloc(64, IndexedPolicy<Policy>::bytes_needed(capacity))) {
     if (block_ == nullptr) std::abort();
-    std::fill_n(static_cast<std::byte*>(block_.get()), IndexedPolicy<Policy>::bytes_needed(capacity),
-                std::byte{});
+    std::fill_n(static_cast<std::byte*>(block_.get()),
+                IndexedPolicy<Policy>::bytes_needed(capacity), std::byte{});
     policy_.start(block_.get(), capacity, capacity);
   }
   IndexedPolicy<Policy>& operator*() { return policy_; }

@@ -40,9 +40,7 @@ class Arc : public QueuePair {
   }
   void forget_ghosts() noexcept;
 
-  [[nodiscard]] QueueAge age() const noexcept {
-    return age_of(warm_.count() > target_, 100);
-  }
+  [[nodiscard]] QueueAge age() const noexcept { return age_of(warm_.count() > target_, 100); }
   [[nodiscard]] TierCounts counts() const noexcept {
     return {.warm = warm_.count(), .hot = hot_.count(), .cold = ghost_count()};
   }
@@ -54,7 +52,7 @@ class Arc : public QueuePair {
   [[nodiscard]] std::optional<Violation> find_violation() const;
 
  private:
-    [[nodiscard]] GhostRing& ghosts_of(const FrameQueue& queue) noexcept {
+  [[nodiscard]] GhostRing& ghosts_of(const FrameQueue& queue) noexcept {
     return &queue == &warm_ ? once_ghosts_ : again_ghosts_;
   }
   void remember(const FrameQueue& queue, const FrameRecord& frame) noexcept;

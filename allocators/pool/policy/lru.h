@@ -51,7 +51,6 @@ class Lru : public FrameTable {
   [[nodiscard]] std::optional<Violation> find_violation() const;
 
  private:
-
   template <class Predicate>
   [[nodiscard]] FrameRecord* next_victim(Predicate& is_evictable) noexcept {
     FrameRecord* frame = queue_.find_oldest(is_evictable);

@@ -85,6 +85,11 @@ class PolicySet {
   [[nodiscard]] QueueAge age() const noexcept {
     return visit([](const auto& policy) { return policy.age(); });
   }
+  /// admit() of the default policy will be called with this hash.
+  [[gnu::always_inline]] void prefetch(std::uint64_t key_hash) const noexcept {
+    using Default = std::variant_alternative_t<0, AnyPolicy>;
+    if (const auto* policy = std::get_if<Default>(&policy_)) policy->prefetch(key_hash);
+  }
   bool admit(FrameRecord& frame, std::uint64_t key_hash) noexcept {
     return visit([&](auto& policy) { return policy.admit(frame, key_hash); });
   }

@@ -46,6 +46,10 @@ class S3Fifo : public QueuePair {
     enter(was_here ? hot_ : warm_, frame, key_hash);
     return was_here;
   }
+  /// admit() will be called with this hash.
+  [[gnu::always_inline]] void prefetch(std::uint64_t key_hash) const noexcept {
+    ghosts_.prefetch(GhostTable::fingerprint(key_hash));
+  }
   void on_reference(FrameRecord& frame) noexcept { frame.mark.raise(); }
   void remove(FrameRecord& frame, KeyMemory key_memory) noexcept;
 
@@ -53,8 +57,7 @@ class S3Fifo : public QueuePair {
   [[nodiscard]] FrameRecord* choose_victim(Predicate&& is_evictable) noexcept {
     if (FrameRecord* frame = next_victim(is_evictable)) [[likely]]
       return frame;
-    search_all();
-    return next_victim(is_evictable);
+    return search_everywhere(is_evictable);
   }
   void forget_ghosts() noexcept { ghosts_.clear(); }
 
@@ -71,9 +74,14 @@ class S3Fifo : public QueuePair {
   [[nodiscard]] std::optional<Violation> find_violation() const;
 
  private:
-    /// Each turn evicts, moves a frame from small to main, or lowers a mark, so it ends.
   template <class Predicate>
-  [[nodiscard]] FrameRecord* next_victim(Predicate& is_evictable) noexcept {
+  [[nodiscard, gnu::noinline]] FrameRecord* search_everywhere(Predicate& is_evictable) noexcept {
+    search_all();
+    return next_victim(is_evictable);
+  }
+  /// Each turn evicts, moves a frame from small to main, or lowers a mark, so it ends.
+  template <class Predicate>
+  [[nodiscard, gnu::always_inline]] FrameRecord* next_victim(Predicate& is_evictable) noexcept {
     while (true) {
       FrameRecord* frame = find_oldest(is_warm_above(tuning_.small_percent), is_evictable);
       if (frame == nullptr) return nullptr;

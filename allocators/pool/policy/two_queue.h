@@ -49,7 +49,6 @@ class TwoQueue : public QueuePair {
   [[nodiscard]] std::optional<Violation> find_violation() const;
 
  private:
-
   template <class Predicate>
   [[nodiscard]] FrameRecord* next_victim(Predicate& is_evictable) noexcept {
     FrameRecord* frame = find_oldest(is_warm_above(trial_percent), is_evictable);
