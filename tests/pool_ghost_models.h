@@ -83,7 +83,8 @@ class ModelGhostTable {
     return std::max<std::uint32_t>(static_cast<std::uint32_t>(key >> 32), 1);
   }
   Bucket& bucket_of(std::uint32_t fingerprint) {
-    return buckets_[fingerprint * std::uint64_t{buckets_.size()} >> 32];
+    const std::uint32_t spread = fingerprint * std::uint32_t{0x9E3779B1};
+    return buckets_[spread * std::uint64_t{buckets_.size()} >> 32];
   }
   void put(std::uint32_t fingerprint) {
     Bucket& bucket = bucket_of(fingerprint);

@@ -12,7 +12,7 @@ namespace sqlitemem {
 
 struct GhostTestAccess {
   template <class Ghosts>
-  static std::uint32_t& count(Ghosts& ghosts) {
+  static ReadableCount& count(Ghosts& ghosts) {
     return ghosts.count_;
   }
   static std::uint32_t& place(GhostTable& table, std::uint32_t bucket, std::uint32_t at) {
@@ -115,7 +115,7 @@ TEST_CASE("Ghost table: the check finds what is broken", "[pool][policy][corrupt
   for (std::uint64_t page = 0; page < 100; ++page) table->push(fingerprint_of(page));
   REQUIRE(broken_rule(*table).empty());
   SECTION("a wrong count") {
-    GhostTestAccess::count(*table) += 1;
+    GhostTestAccess::count(*table).add(1);
     REQUIRE(broken_rule(*table) == "ghosts are as many as counted");
   }
   SECTION("a ghost in another's bucket") {
@@ -134,7 +134,7 @@ TEST_CASE("Ghost ring: the check finds a wrong count", "[pool][policy][corruptio
   ring->set_limit(8);
   ring->push(7);
   REQUIRE(broken_rule(*ring).empty());
-  GhostTestAccess::count(*ring) += 1;
+  GhostTestAccess::count(*ring).add(1);
   REQUIRE(broken_rule(*ring) == "ghosts are as many as counted");
 }
 

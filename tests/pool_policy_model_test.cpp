@@ -1,5 +1,4 @@
 // Random operations on every eviction policy and on its plain model at once.
-#include <array>
 #include <map>
 #include <set>
 
@@ -25,9 +24,9 @@ class Pair {
   void step() {
     switch (random_.below(16)) {
       case 0:
-        return evict(1 + random_.below(6), KeyMemory::forget);
+        return evict(1 + random_.below(6));
       case 1:
-        return evict(1 + random_.below(3), KeyMemory::remember);
+        return random_.below(4) == 0 ? policy_.move_ghosts() : evict(1 + random_.below(3));
       case 2:
         return drop();
       case 3:
@@ -59,10 +58,10 @@ class Pair {
       hot += tier == Tier::hot ? 1 : 0;
     }
     REQUIRE(differs == no_frame);
-    REQUIRE(policy_->counts().warm == warm);
-    REQUIRE(policy_->counts().hot == hot);
-    REQUIRE(policy_->counts().cold == policy_->ghost_count());
-    REQUIRE(policy_->ghost_count() == model_.ghost_count());
+    REQUIRE(policy_.policy().counts().warm == warm);
+    REQUIRE(policy_.policy().counts().hot == hot);
+    REQUIRE(policy_.policy().counts().cold == policy_.policy().ghost_count());
+    REQUIRE(policy_.policy().ghost_count() == model_.ghost_count());
     const auto broken = policy_->find_violation();
     REQUIRE((broken ? broken->rule : "") == "");
   }
@@ -87,14 +86,15 @@ class Pair {
       if (pinned_.count(found->second) == 0) refer(found->second);
       return;
     }
-    if (free_.empty()) evict(2, KeyMemory::forget);
+    if (free_.empty()) evict(2);
     if (free_.empty()) return;
     const FrameIndex frame = *free_.begin();
     free_.erase(free_.begin());
     frame_of_[key] = frame;
     model_.keys[frame] = key;
-    policy_->admit(frame, key);
+    const bool came_back = policy_->admit(frame, key);
     model_.admit(frame, key);
+    REQUIRE(came_back == (model_.tier(frame) == Tier::hot));
     if (random_.below(3) == 0) pinned_.insert(frame);
   }
   void refer(FrameIndex frame) {
@@ -116,23 +116,17 @@ class Pair {
     model_.remove(frame, memory);
     if (free_.count(frame) == 0) release(frame);
   }
-  /// Takes about a third of the victims back if `memory` says so.
-  void evict(std::size_t most, KeyMemory memory) {
+  void evict(std::size_t most) {
     const IsEvictable is_evictable = [&](FrameIndex frame) { return pinned_.count(frame) == 0; };
-    std::array<FrameIndex, 8> victims{};
-    const std::uint32_t count =
-        policy_->choose_victims(is_evictable, std::span(victims).first(most));
-    const auto expected = model_.choose(is_evictable, most);
-    REQUIRE(std::vector(victims.begin(), victims.begin() + count) == expected);
-    if (count == 0) REQUIRE(pinned_.size() == frame_of_.size());
-    evictions_ += count;
-    for (const FrameIndex frame : expected) {
-      if (memory == KeyMemory::remember && random_.below(3) == 0) {
-        policy_->take_back(frame);
-        model_.take_back(frame);
-      } else {
-        release(frame);
+    for (; most > 0; --most) {
+      const FrameIndex victim = policy_->choose_victim(is_evictable);
+      REQUIRE(victim == model_.choose(is_evictable));
+      if (victim == no_frame) {
+        REQUIRE(pinned_.size() == frame_of_.size());
+        return;
       }
+      ++evictions_;
+      release(victim);
     }
   }
   void resize() {
@@ -165,7 +159,7 @@ class Pair {
     policy_->rekey(frame, key);
   }
   void forget_ghosts() {
-    policy_->forget_ghosts();
+    policy_.policy().forget_ghosts();
     model_.forget_ghosts();
   }
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "allocators/pool/policy/indexed_policy.h"
 #include "allocators/pool/policy/policies.h"
 #include "tests/pool_ghost_models.h"
 
@@ -70,25 +71,17 @@ class ModelPolicy {
   virtual void reference(FrameIndex frame) = 0;
   virtual std::optional<FrameIndex> next_victim(const IsEvictable& is_evictable) = 0;
   virtual void remember(bool was_hot, std::uint64_t key) = 0;
-  virtual void unremember(bool was_hot, std::uint64_t key) = 0;
   [[nodiscard]] virtual std::size_t ghost_count() const = 0;
   virtual void forget_ghosts() = 0;
   [[nodiscard]] virtual Tier tier(FrameIndex frame) const {
     return warm.holds(frame) ? Tier::warm : hot.holds(frame) ? Tier::hot : Tier::none;
   }
 
-  std::vector<FrameIndex> choose(const IsEvictable& is_evictable, std::size_t most) {
-    std::vector<FrameIndex> victims;
-    for (const bool everywhere : {false, true}) {
-      if (everywhere) warm.search_all(), hot.search_all();
-      while (victims.size() < most) {
-        const auto victim = next_victim(is_evictable);
-        if (!victim) break;
-        victims.push_back(*victim);
-      }
-      if (!victims.empty()) break;
-    }
-    return victims;
+  FrameIndex choose(const IsEvictable& is_evictable) {
+    const auto victim = next_victim(is_evictable);
+    if (victim) return *victim;
+    warm.search_all(), hot.search_all();
+    return next_victim(is_evictable).value_or(no_frame);
   }
   virtual void remove(FrameIndex frame, KeyMemory memory) {
     if (tier(frame) == Tier::none) return;
@@ -96,10 +89,6 @@ class ModelPolicy {
     const bool was_hot = &queue == &hot;
     queue.remove(frame);
     if (memory == KeyMemory::remember) remember(was_hot, keys[frame]);
-  }
-  virtual void take_back(FrameIndex frame) {
-    unremember(left_hot[frame], keys[frame]);
-    (left_hot[frame] ? hot : warm).push(frame);
   }
 
   ModelQueue warm, hot;
@@ -128,7 +117,6 @@ class ModelLru final : public ModelPolicy {
     return found ? std::optional(evict(*found)) : found;
   }
   void remember(bool, std::uint64_t) override {}
-  void unremember(bool, std::uint64_t) override {}
   [[nodiscard]] std::size_t ghost_count() const override { return 0; }
   void forget_ghosts() override {}
   [[nodiscard]] Tier tier(FrameIndex frame) const override {
@@ -158,9 +146,6 @@ class ModelTwoQueue final : public ModelPolicy {
   }
   void remember(bool was_hot, std::uint64_t key) override {
     if (!was_hot) ghosts_.push(key);
-  }
-  void unremember(bool was_hot, std::uint64_t key) override {
-    if (!was_hot) ghosts_.take(key);
   }
   void remove(FrameIndex frame, KeyMemory memory) override {
     if (tier(frame) == Tier::none) return;
@@ -203,9 +188,6 @@ class ModelS3Fifo final : public ModelPolicy {
   }
   void remember(bool was_hot, std::uint64_t key) override {
     if (!was_hot) ghosts_.push(key);
-  }
-  void unremember(bool was_hot, std::uint64_t key) override {
-    if (!was_hot) ghosts_.take(key);
   }
   void remove(FrameIndex frame, KeyMemory memory) override {
     if (tier(frame) == Tier::none) return;
@@ -257,13 +239,6 @@ class ModelArc final : public ModelPolicy {
     (was_hot ? hot_ghosts_ : warm_ghosts_).push(key);
     trim();
   }
-  void unremember(bool was_hot, std::uint64_t key) override {
-    (was_hot ? hot_ghosts_ : warm_ghosts_).take(key);
-  }
-  void take_back(FrameIndex frame) override {
-    ModelPolicy::take_back(frame);
-    trim();
-  }
   [[nodiscard]] std::size_t ghost_count() const override {
     return warm_ghosts_.count() + hot_ghosts_.count();
   }
@@ -307,22 +282,29 @@ template <class Policy>
 class OwnPolicy {
  public:
   OwnPolicy(FrameIndex max_frames, std::uint32_t capacity)
-      : lines_((Policy::bytes_needed(max_frames) + 63) / 64) {
-    const PolicyMemory memory{
-        .block = lines_.data(), .bytes = lines_.size() * sizeof(Line), .max_frames = max_frames};
-    policy_.start(memory, capacity);
+      : max_frames_(max_frames),
+        lines_((IndexedPolicy<Policy>::bytes_needed(max_frames) + 63) / 64) {
+    policy_.start(lines_.data(), max_frames, capacity);
   }
   OwnPolicy(const OwnPolicy&) = delete;
   OwnPolicy& operator=(const OwnPolicy&) = delete;
-  Policy& operator*() { return policy_; }
-  Policy* operator->() { return &policy_; }
+  Policy& policy() { return policy_.policy(); }
+  IndexedPolicy<Policy>& operator*() { return policy_; }
+  IndexedPolicy<Policy>* operator->() { return &policy_; }
+  /// The ghosts get other memory, as a page cache gives them when it grows.
+  void move_ghosts() {
+    std::vector<Line> ghosts((Policy::bytes_needed(max_frames_) + 63) / 64);
+    policy().move_ghosts({.ghosts = ghosts.data(), .max_capacity = max_frames_});
+    ghosts_ = std::move(ghosts);
+  }
 
  private:
   struct alignas(64) Line {
     std::byte bytes[64];
   };
-  std::vector<Line> lines_;
-  Policy policy_;
+  FrameIndex max_frames_;
+  std::vector<Line> lines_, ghosts_;
+  IndexedPolicy<Policy> policy_;
 };
 
 }  // namespace sqlitemem::tests

@@ -195,9 +195,7 @@ TEMPLATE_LIST_TEST_CASE("Mini pool: hits are those of a replay", "[pool][samplin
   const bench::Trace trace = bench::make_trace("small", words);
   Block block(MiniPool<TestType>::bytes_needed(100));
   MiniPool<TestType> pool;
-  pool.start(
-      {.block = block.address(), .bytes = MiniPool<TestType>::bytes_needed(100), .max_frames = 100},
-      100);
+  pool.start(block.address(), 100, 100);
   std::uint64_t hits = 0;
   for (const auto event : trace.events) {
     hits += pool.reference(trace.key_hashes[event.number()]) ? 1 : 0;

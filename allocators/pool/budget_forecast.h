@@ -139,8 +139,7 @@ class BudgetForecast {
     scenario.frames = static_cast<std::uint64_t>(frames);
     if (rate == scenario.rate) return scenario.pool.resize(scaled);
     const std::size_t bytes = MiniPool<Policy>::bytes_needed(max_frames_);
-    scenario.pool.start(
-        {.block = block_ + index * bytes, .bytes = bytes, .max_frames = max_frames_}, scaled);
+    scenario.pool.start(block_ + index * bytes, max_frames_, scaled);
     scenario.rate = rate;
     scenario.threshold = static_cast<std::uint32_t>(rate * 4294967295.0);
     scenario.forget_counts();

@@ -32,9 +32,7 @@ void wait_a_moment(int attempt) noexcept {
 }  // namespace
 
 std::size_t BufferPool::bytes_of_tables(PolicyKind policy, std::size_t extents) noexcept {
-  const auto max_frames = static_cast<FrameIndex>(extents << extent_frames_shift);
-  return round_up(PolicySet::bytes_needed(policy, max_frames), page_bytes) +
-         round_up(FrameStore::descriptor_bytes(extents), page_bytes) +
+  return round_up(FrameStore::descriptor_bytes(extents), page_bytes) +
          PoolAdviser::bytes_needed(policy);
 }
 
@@ -44,23 +42,16 @@ bool BufferPool::start(const Settings& settings, PolicyKind policy) noexcept {
   const auto extent_area =
       static_cast<std::size_t>(settings.extents->end() - settings.extents->begin());
   const std::size_t extents = extent_area / extent_bytes;
-  const auto max_frames = static_cast<FrameIndex>(extents << extent_frames_shift);
-  const std::size_t policy_bytes =
-      round_up(PolicySet::bytes_needed(policy, max_frames), page_bytes);
   const std::size_t store_bytes = round_up(FrameStore::descriptor_bytes(extents), page_bytes);
   std::byte* tables = settings.tables->extend(bytes_of_tables(policy, extents));
   if (tables == nullptr) return false;
   settings_ = settings;
-  policy_.start(policy, {.block = tables, .bytes = policy_bytes, .max_frames = max_frames}, 1);
-  store_.start(*settings.extents, *settings.pages, *settings.budget, tables + policy_bytes);
-  adviser_.start(policy, tables + policy_bytes + store_bytes, *settings.pages);
+  policy_kind_ = policy;
+  store_.start(*settings.extents, *settings.pages, *settings.budget, tables);
+  adviser_.start(policy, tables + store_bytes, *settings.pages);
   slots_begin_ = reinterpret_cast<std::uintptr_t>(settings.slots->begin());
   slots_bytes_ = static_cast<std::uintptr_t>(settings.slots->end() - settings.slots->begin());
   return true;
-}
-
-std::uint64_t BufferPool::key_hash(const PageCache& cache, std::uint32_t key) noexcept {
-  return mix_bits(cache.id_ << 32 ^ key);
 }
 
 PageCache* BufferPool::new_slot() noexcept {
@@ -84,23 +75,27 @@ PageCache* BufferPool::create(std::size_t page, std::size_t extra, bool is_purge
   PageCache* cache = kind ? new_slot() : nullptr;
   if (cache == nullptr) return nullptr;
   cache->pool_ = this;
-  cache->reset_table();
   cache->is_purgeable_ = is_purgeable;
+  cache->reset_table();
   cache->kind_ = *kind;
+  cache->policy_.start(policy_kind_, PolicyMemory(), 0);
+  cache->is_mark_ = cache->policy_.reference_is_a_mark();
+  const std::uintptr_t offset = reinterpret_cast<std::uintptr_t>(cache) - slots_begin_;
+  cache->slot_ = static_cast<std::uint32_t>(offset / slot_unit + 1);
   cache->id_ = next_id_++;
   cache->begin_generation();
   cache->recent_ = {};
-  cache->max_key_ = 0;
-  cache->last_unpinned_ = no_frame;
+  cache->max_key_ = cache->last_unpinned_ = 0;
   cache->refusals_left_ = 0;
   cache->batch_ = 1;
-  cache->rounds_alone_ = cache->pause_ = cache->rounds_below_floor_ = 0;
+  cache->turns_left_ = 0;
+  cache->rounds_alone_ = cache->pause_ = 0;
   cache->idle_looks_ = 0;
-  cache->references_seen_ = 0;
+  cache->references_seen_ = cache->misses_seen_ = cache->evictions_seen_ = 0;
   cache->weight_pages_.store(100, std::memory_order_relaxed);
   cache->used_at_ns_.store(coarse_clock_ns(), std::memory_order_relaxed);
   for (auto* counter : {&cache->hits_, &cache->pinned_hits_, &cache->misses_, &cache->refusals_,
-                        &cache->evictions_}) {
+                        &cache->evictions_, &cache->ghost_hits_}) {
     counter->store(0, std::memory_order_relaxed);
   }
   cache->floor_frames_.store(0, std::memory_order_relaxed);
@@ -110,6 +105,7 @@ PageCache* BufferPool::create(std::size_t page, std::size_t extra, bool is_purge
   cache->next_ = open_;
   if (open_ != nullptr) open_->previous_ = cache;
   open_ = cache;
+  ++open_caches_;
   if (is_purgeable) ++purgeable_caches_, weight_changed();
   return cache;
 }
@@ -126,48 +122,39 @@ void BufferPool::destroy(PageCache& cache) noexcept {
   past_.pinned_hits += cache.pinned_hits_;
   past_.misses += cache.misses_;
   past_.refusals += cache.refusals_;
+  past_.evictions += cache.evictions_;
+  past_.ghost_hits += cache.ghost_hits_;
   if (cache.is_purgeable_) past_references_.add(cache.hits_, cache.misses_);
+  if (compared_next_ == &cache) compared_next_ = cache.next_;
   (cache.previous_ != nullptr ? cache.previous_->next_ : open_) = cache.next_;
   if (cache.next_ != nullptr) cache.next_->previous_ = cache.previous_;
+  --open_caches_;
   if (cache.is_purgeable_) --purgeable_caches_, weight_changed();
   cache.next_ = free_slots_;
   free_slots_ = &cache;
   cache.lock_.leave();
 }
 
-void BufferPool::tell_policy(PageCache& cache) noexcept {
-  for (std::uint32_t i = 0; i < cache.deferred_count_; ++i) {
-    const Frame* frame = store_.frame_in_use(cache.deferred_[i]);
-    // Evicted since, perhaps used again: then this reference counts for the wrong page, once.
-    if (frame != nullptr && frame->cache.load(std::memory_order_relaxed) == &cache &&
-        frame->is_admitted != 0) {
-      policy_.on_reference(frame->index);
-    }
+void BufferPool::account(PageCache& cache) noexcept {
+  if (!cache.is_purgeable_) return;
+  // Counters begin anew when the statistics are reset, perhaps while their owner counts on.
+  const auto since = [](std::uint64_t now, std::uint64_t& seen) noexcept {
+    const std::uint64_t more = now >= seen ? now - seen : now;
+    seen = now;
+    return std::min<std::uint64_t>(more, 2 * most_turns);
+  };
+  const std::uint64_t made = since(cache.misses_, cache.misses_seen_);
+  const std::uint64_t evicted = since(cache.evictions_, cache.evictions_seen_);
+  evictions_to_idle_look_ -= std::min(evictions_to_idle_look_, evicted);
+  pages_made_ += made;
+  pages_since_ += made;
+  if (pages_since_ >= unit_pages_) {
+    const auto units = static_cast<std::uint32_t>(pages_since_ / unit_pages_);
+    time_.store(time() + units, std::memory_order_relaxed);
+    pages_since_ %= unit_pages_;
   }
-  cache.deferred_count_ = 0;
-  if (cache.pending_count_ != 0) admit_pending(cache);
   if (pages_made_ >= advice_due_at_) [[unlikely]]
     advice_is_due();
-}
-
-void BufferPool::admit_pending(PageCache& cache) noexcept {
-  std::array<NewPage, PageCache::max_batch> pages;
-  for (std::uint32_t i = 0; i < cache.pending_count_; ++i) {
-    Frame& frame = *cache.pending_[i];
-    pages[i] = {.key_hash = key_hash(cache, frame.page_number()), .frame = frame.index};
-    frame.is_admitted = 1;
-  }
-  // Those that come back were here not long ago.
-  past_.ghost_hits += policy_.admit(std::span(pages).first(cache.pending_count_));
-  pages_made_ += cache.pending_count_;
-  cache.pending_count_ = 0;
-}
-
-void BufferPool::defer_reference(PageCache& cache, const Frame& frame) noexcept {
-  cache.deferred_[cache.deferred_count_++] = frame.index;
-  if (cache.deferred_count_ < PageCache::max_batch) return;
-  const LockGuard guard(lock_);
-  tell_policy(cache);
 }
 
 void BufferPool::count_frames(const PageCache& cache, KindIndex kind, std::int64_t by) noexcept {
@@ -190,20 +177,19 @@ void BufferPool::return_spares(PageCache& cache) noexcept {
   cache.batch_ = 1;
 }
 
-/// Out of the table already. Requires: tell_policy(cache) was called.
+/// Out of the table already.
 void BufferPool::drop_one(PageCache& cache, Frame& frame, KeyMemory memory) noexcept {
   if (frame.is_pinned()) cache.add_pinned(-1);
   frame.set_pinned(false);
   cache.add_frames(-1);
-  if (frame.is_admitted != 0) policy_.remove(frame.index, memory);
-  frame.is_admitted = 0;
+  if (cache.is_purgeable_) cache.policy_.remove(frame.record, memory);
   give_back(cache, frame);
 }
 
 void BufferPool::drop(PageCache& cache, Frame* list, KeyMemory memory, bool trims) noexcept {
   if (cache.sampled_count_ != 0) cache.give_samples(true);
   const LockGuard guard(lock_);
-  tell_policy(cache);
+  account(cache);
   while (list != nullptr) {
     Frame* frame = list;
     list = frame->next;
@@ -212,21 +198,15 @@ void BufferPool::drop(PageCache& cache, Frame* list, KeyMemory memory, bool trim
   return_spares(cache);
   if (trims) store_.trim();
   cache.used_at_ns_.store(coarse_clock_ns(), std::memory_order_relaxed);
+  publish_age(cache);
   update_over_budget();
 }
 
 void BufferPool::discard(PageCache& cache, Frame& frame) noexcept {
   cache.unlink(frame);
   const LockGuard guard(lock_);
-  tell_policy(cache);
   drop_one(cache, frame, KeyMemory::forget);
   update_over_budget();
-}
-
-void BufferPool::rekeyed(PageCache& cache, Frame& frame) noexcept {
-  if (frame.is_admitted == 0) return;
-  const LockGuard guard(lock_);
-  policy_.rekey(frame.index, key_hash(cache, frame.page_number()));
 }
 
 bool BufferPool::take_spare(PageCache& cache, GrowthRule growth) noexcept {
@@ -234,7 +214,7 @@ bool BufferPool::take_spare(PageCache& cache, GrowthRule growth) noexcept {
       growth == GrowthRule::grow ? store_.allocate(cache.kind_) : store_.allocate_free(cache.kind_);
   if (frame == nullptr) return false;
   count_frames(cache, cache.kind_, 1);
-  frame->cache.store(&cache, std::memory_order_relaxed);
+  frame->owner.store(cache.slot_, std::memory_order_relaxed);
   cache.push_spare(*frame);
   return true;
 }
@@ -261,15 +241,13 @@ bool BufferPool::is_dirty_pressure(const PageCache& cache) const noexcept {
   const std::uint64_t fair =
       cache.floor_frames_.load(std::memory_order_relaxed) * std::uint64_t{100} / floor_percent;
   const std::uint64_t share = std::max(cache.page_count() + room, fair);
-  return cache.pinned_.load(std::memory_order_relaxed) * std::uint64_t{10} >= share * 9;
+  return cache.pinned_count() * std::uint64_t{10} >= share * 9;
 }
 
 /// When SQLite was refused a page it writes one, lets go of it, and asks again.
 void BufferPool::ask_about_last_unpinned(PageCache& cache) noexcept {
-  const FrameIndex last = cache.last_unpinned_;
-  const Frame* frame = last == no_frame ? nullptr : store_.frame_in_use(last);
-  if (frame != nullptr && frame->cache.load(std::memory_order_relaxed) == &cache)
-    policy_.ask_again(last);
+  Frame* frame = cache.find(cache.last_unpinned_);
+  if (frame != nullptr) cache.policy_.ask_again(frame->record);
 }
 
 /// createFlag 1: SQLite shall write a page instead of getting another. A search that found nothing
@@ -316,7 +294,7 @@ bool BufferPool::make_room(PageCache& cache, std::uint32_t wanted, Floors floors
 
 bool BufferPool::refill_once(PageCache& cache, FetchMode mode) noexcept {
   passed_busy_cache_ = false;
-  tell_policy(cache);
+  account(cache);
   cache.used_at_ns_.store(coarse_clock_ns(), std::memory_order_relaxed);
   if (cache.idle_looks_ != 0) wake(cache);
   plan_if_old();
@@ -335,6 +313,8 @@ bool BufferPool::refill_once(PageCache& cache, FetchMode mode) noexcept {
     if (take_spare(cache)) return true;
   }
   take_spares_in_budget(cache, wanted);
+  fit_policy(cache, cache.spares() == 0);
+  publish_age(cache);
   if (cache.spares() != 0) return true;
   ask_about_last_unpinned(cache);
   if (make_room(cache, wanted, Floors::respect)) return true;
@@ -374,12 +354,12 @@ bool BufferPool::refill(PageCache& cache, FetchMode mode) noexcept {
 }
 
 // A few at a time, and not a search of all: each page above the budget is unpinned one day.
-void BufferPool::come_back_to_budget(PageCache& cache, const Frame& unpinned) noexcept {
+void BufferPool::come_back_to_budget(PageCache& cache, Frame& unpinned) noexcept {
   const LockGuard guard(lock_);
-  tell_policy(cache);
+  account(cache);
   plan_if_old();
   if (used_bytes_ > budget_bytes_) {
-    policy_.ask_again(unpinned.index);
+    if (cache.is_purgeable_) cache.policy_.ask_again(unpinned.record);
     evict_some(&cache, 1, Floors::respect);
     return_spares(cache);
   }
@@ -387,7 +367,8 @@ void BufferPool::come_back_to_budget(PageCache& cache, const Frame& unpinned) no
 }
 
 void BufferPool::update_over_budget() noexcept {
-  is_over_budget_.store(used_bytes_ > budget_bytes_, std::memory_order_relaxed);
+  const bool is_over = used_bytes_ > budget_bytes_;
+  if (is_over != is_over_budget()) is_over_budget_.store(is_over, std::memory_order_relaxed);
   if (!is_at_limit()) pages_before_search_ = 0;
 }
 

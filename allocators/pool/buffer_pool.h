@@ -52,7 +52,7 @@ struct PoolTotals {
 /// Resident bytes by what they hold; the OS is asked.
 struct PoolResidentBytes {
   std::uint64_t pages = 0;   ///< Frames: data and headers, used or not.
-  std::uint64_t tables = 0;  ///< The policy's and the store's records, and the caches themselves.
+  std::uint64_t tables = 0;  ///< The store's and the adviser's records, and the caches themselves.
 };
 
 /// One page cache, for a table.
@@ -81,15 +81,20 @@ struct PagesInUse {
   std::uint64_t peak_bytes = 0, peak_frames = 0;  ///< Since reset_peaks().
 };
 
-/// Pages for any number of page caches. Locks: `lock_` for the policy, the store and the list of
-/// caches; a cache's own lock inside it, only ever tried. Nothing is called while `lock_` is held
-/// but the page source. Threads: any, per cache one at a time.
+/// Pages for any number of page caches. Each cache has an eviction policy of its own, for its own
+/// pages; the pool decides which cache pays for a page that one of them needs. Locks: `lock_` for
+/// the store and the list of caches; a cache's own lock inside it, only ever tried. Nothing is
+/// called while `lock_` is held but the page source. Threads: any, per cache one at a time.
+///
+/// The pool's time is the number of pages made so far, in units of a 256th of its capacity. Each
+/// cache publishes since when the page that it would evict next has been in its queue: the cache
+/// whose page is oldest pays, which is the order of one policy for all, approximately.
 class BufferPool {
  public:
   struct Settings {
     Area* extents = nullptr;  ///< Multiple of extent_bytes, aligned to it.
     Area* slots = nullptr;    ///< For PageCache objects.
-    Area* tables = nullptr;   ///< For the policy and the store; lazily resident.
+    Area* tables = nullptr;   ///< For the store and the adviser; lazily resident.
     PageSource* pages = nullptr;
     MemoryBudget* budget = nullptr;
     /// Zeroed memory for lookup tables, and its release. Called without the pool's lock.
@@ -158,21 +163,19 @@ class BufferPool {
   PoolAdviser& adviser() noexcept { return adviser_; }
 
   // For PageCache, with that cache's lock entered.
-  [[nodiscard]] bool reference_is_a_mark() const noexcept { return policy_.reference_is_a_mark(); }
-  /// Marks the page if the policy is the default one.
-  [[nodiscard]] bool marked_by_default(const Frame& frame) noexcept {
-    return policy_.marked_by_default(frame.index);
+  [[nodiscard]] std::uint32_t time() const noexcept {
+    return time_.load(std::memory_order_relaxed);
   }
-  void mark_reference(const Frame& frame) noexcept { policy_.on_reference(frame.index); }
-  void defer_reference(PageCache& cache, const Frame& frame) noexcept;
+  [[nodiscard]] std::size_t bytes_of_ghosts(std::uint32_t pages) const noexcept {
+    return PolicySet::bytes_needed(policy_kind_, pages);
+  }
   [[nodiscard]] bool is_over_budget() const noexcept {
     return is_over_budget_.load(std::memory_order_relaxed);
   }
   /// `unpinned`: the page that may go now.
-  void come_back_to_budget(PageCache& cache, const Frame& unpinned) noexcept;
+  void come_back_to_budget(PageCache& cache, Frame& unpinned) noexcept;
   void discard(PageCache& cache, Frame& frame) noexcept;
   [[nodiscard]] bool refill(PageCache& cache, FetchMode mode) noexcept;
-  void rekeyed(PageCache& cache, Frame& frame) noexcept;
   /// A list, through `next`, of frames that are out of the cache's table.
   void drop(PageCache& cache, Frame* list, KeyMemory memory, bool trims) noexcept;
   void weight_changed() noexcept { plan_is_old_.store(true, std::memory_order_relaxed); }
@@ -181,18 +184,24 @@ class BufferPool {
  private:
   friend struct PoolTestAccess;
   static constexpr std::uint32_t max_victims = 64;
+  /// Misses that a cache may serve with its own pages before it asks again who is to pay.
+  static constexpr std::uint32_t most_turns = 128;
+  /// Caches that are compared for a donor, in turn. Of more, some are a good enough sample.
+  static constexpr std::uint32_t compared_caches = 16;
   /// Of a connection's share of the budget, what no other may take away. More of it saves fewer
   /// misses of all eight uneven connections together; less costs the quietest of them too much.
   static constexpr std::uint64_t floor_percent = 70;
   enum class Floors : std::uint8_t { respect, ignore };
-  /// Which of its own pages a cache may pay with.
-  enum class OwnPages : std::uint8_t { any, only, above_floor };
 
-  [[nodiscard]] static std::uint64_t key_hash(const PageCache& cache, std::uint32_t key) noexcept;
   [[nodiscard]] PageCache* new_slot() noexcept SQLITEMEM_REQUIRES(lock_);
-  /// Tells the policy of the pages that `cache` made, and of deferred references.
-  void tell_policy(PageCache& cache) noexcept SQLITEMEM_REQUIRES(lock_);
-  void admit_pending(PageCache& cache) noexcept SQLITEMEM_REQUIRES(lock_);
+  /// What the cache did since the last time: moves the pool's time.
+  void account(PageCache& cache) noexcept SQLITEMEM_REQUIRES(lock_);
+  /// Tells the others how old the cache's next victim is. With its lock entered.
+  void publish_age(PageCache& cache) noexcept SQLITEMEM_REQUIRES(lock_);
+  [[nodiscard]] PageCache& cache_of(const Frame& frame) const noexcept {
+    const std::uintptr_t slot = frame.owner.load(std::memory_order_relaxed) - std::uintptr_t{1};
+    return *reinterpret_cast<PageCache*>(slots_begin_ + slot * slot_unit);
+  }
   void return_spares(PageCache& cache) noexcept SQLITEMEM_REQUIRES(lock_);
   void drop_one(PageCache& cache, Frame& frame, KeyMemory memory) noexcept
       SQLITEMEM_REQUIRES(lock_);
@@ -225,44 +234,55 @@ class BufferPool {
       SQLITEMEM_REQUIRES(lock_);
   [[nodiscard]] bool refill_once(PageCache& cache, FetchMode mode) noexcept
       SQLITEMEM_REQUIRES(lock_);
-  /// Evicts up to `wanted` pages of `own` (entered; may be null) and others. Victims that fit go to
-  /// own's spares. Returns how many pages were evicted.
+  /// Evicts one page of `own` (entered; may be null), or up to `wanted` or a few more of another
+  /// cache. Victims that fit go to own's spares. Returns how many pages were evicted.
   std::uint32_t evict_some(PageCache* own, std::uint32_t wanted, Floors floors) noexcept
       SQLITEMEM_REQUIRES(lock_);
   [[nodiscard]] std::uint64_t floor_of(const PageCache& cache, std::uint64_t weights) noexcept
       SQLITEMEM_REQUIRES(lock_);
   void look_for_idle_caches() noexcept SQLITEMEM_REQUIRES(lock_);
   void wake(PageCache& cache) noexcept SQLITEMEM_REQUIRES(lock_);
-  std::uint32_t evict_round(PageCache* own, std::uint32_t most, Floors floors,
-                            OwnPages own_pages) noexcept SQLITEMEM_REQUIRES(lock_);
-  std::uint32_t evict_above_floors(PageCache* own, std::uint32_t most, Floors floors) noexcept
+  [[nodiscard]] std::uint32_t age_of(const PageCache& cache) const noexcept
       SQLITEMEM_REQUIRES(lock_);
-  [[nodiscard]] bool offers(PageCache& cache) noexcept SQLITEMEM_REQUIRES(lock_);
-  std::uint32_t evict_batch(PageCache* own, std::span<const FrameIndex> victims) noexcept
+  [[nodiscard]] bool has_to_give(const PageCache& cache, Floors floors) const noexcept
       SQLITEMEM_REQUIRES(lock_);
-  std::uint32_t evict_foreign(PageCache* own, std::span<Frame* const> victims) noexcept
+  /// The cache whose next victim is oldest, and how old those of the others are at most.
+  struct Donor {
+    PageCache* cache = nullptr;
+    std::uint32_t age = 0, next_age = 0;
+  };
+  [[nodiscard]] Donor find_donor(const PageCache* own, std::uint32_t compared,
+                                 Floors floors) noexcept SQLITEMEM_REQUIRES(lock_);
+  [[nodiscard]] bool pays_itself(PageCache& own, const Donor& donor, Floors floors) noexcept
       SQLITEMEM_REQUIRES(lock_);
-  void evict_own(PageCache& own, std::span<Frame* const> victims) noexcept
-      SQLITEMEM_REQUIRES(lock_);
+  [[nodiscard]] std::uint32_t evict_own(PageCache& own) noexcept SQLITEMEM_REQUIRES(lock_);
+  [[nodiscard]] std::uint32_t evict_foreign(PageCache* own, const Donor& donor, std::uint32_t most,
+                                            Floors floors) noexcept SQLITEMEM_REQUIRES(lock_);
+  void fit_policy(PageCache& cache, bool is_full) noexcept SQLITEMEM_REQUIRES(lock_);
   void reuse(PageCache* own, PageCache& cache, Frame& frame) noexcept SQLITEMEM_REQUIRES(lock_);
-  [[nodiscard]] bool announce_foreign(PageCache* own, std::span<Frame* const> victims) noexcept
-      SQLITEMEM_REQUIRES(lock_);
-  /// Spares and pending pages of idle caches, which no policy knows.
+  /// Spares of idle caches, which no policy knows.
   void drain_idle_caches(PageCache* own) noexcept SQLITEMEM_REQUIRES(lock_);
   template <class Use>
   void for_each_idle(PageCache* own, Use use) noexcept SQLITEMEM_REQUIRES(lock_);
   [[nodiscard]] std::optional<Violation> find_violation_in(PageCache& cache) noexcept
       SQLITEMEM_REQUIRES(lock_);
 
-  Lock lock_;
-  std::uint32_t purgeable_caches_ SQLITEMEM_GUARDED_BY(lock_) = 0;
-  Settings settings_;
+  static constexpr std::uintptr_t slot_unit = 64;
+
+  // Read by every connection, hardly ever written: apart from what the lock guards.
+  alignas(64) Settings settings_;
   std::uintptr_t slots_begin_ = 0, slots_bytes_ = 0;
-  PolicySet policy_;  // on_reference() without the lock where it is a mark.
-  FrameStore store_ SQLITEMEM_GUARDED_BY(lock_);
-  std::atomic<std::uint64_t> live_bytes_{0};
+  PolicyKind policy_kind_{};
   std::atomic<bool> is_over_budget_{false};
   std::atomic<bool> plan_is_old_{true};
+  PoolAdviser adviser_;
+  // Written by each cache that has made as many pages as it was told to account for.
+  alignas(64) std::atomic<std::uint32_t> time_{0};
+  alignas(64) Lock lock_;
+  std::uint32_t purgeable_caches_ SQLITEMEM_GUARDED_BY(lock_) = 0;
+  std::uint32_t open_caches_ SQLITEMEM_GUARDED_BY(lock_) = 0;
+  FrameStore store_ SQLITEMEM_GUARDED_BY(lock_);
+  std::atomic<std::uint64_t> live_bytes_{0};
   bool follows_caches_ SQLITEMEM_GUARDED_BY(lock_) = false;
   bool met_busy_cache_ SQLITEMEM_GUARDED_BY(lock_) = false;     // In the latest search for victims.
   bool passed_busy_cache_ SQLITEMEM_GUARDED_BY(lock_) = false;  // Since refill_once() began.
@@ -270,9 +290,11 @@ class BufferPool {
 
   PageCache* open_ SQLITEMEM_GUARDED_BY(lock_) = nullptr;
   PageCache* free_slots_ SQLITEMEM_GUARDED_BY(lock_) = nullptr;
+  PageCache* compared_next_ SQLITEMEM_GUARDED_BY(lock_) = nullptr;
+  std::uint64_t unit_pages_ SQLITEMEM_GUARDED_BY(lock_) = 1;   // Of time.
+  std::uint64_t pages_since_ SQLITEMEM_GUARDED_BY(lock_) = 0;  // It moved last.
   std::uint64_t next_id_ SQLITEMEM_GUARDED_BY(lock_) = 1;
   std::uint64_t round_ SQLITEMEM_GUARDED_BY(lock_) = 0;
-  std::uint64_t choice_ SQLITEMEM_GUARDED_BY(lock_) = 0;  // Several are a round.
   std::uint64_t evictions_to_idle_look_ SQLITEMEM_GUARDED_BY(lock_) = 0;
   std::uint64_t base_budget_ SQLITEMEM_GUARDED_BY(lock_) = 0;
   /// Pages that are made beyond the budget before victims are searched for again: a search that
@@ -286,7 +308,6 @@ class BufferPool {
   std::uint64_t unevictable_frames_ SQLITEMEM_GUARDED_BY(lock_) = 0;
   std::uint64_t peak_bytes_ SQLITEMEM_GUARDED_BY(lock_) = 0;
   std::uint64_t peak_frames_ SQLITEMEM_GUARDED_BY(lock_) = 0;
-  PoolAdviser adviser_;
   static constexpr std::uint64_t never = ~std::uint64_t{0};
   bool is_advice_wanted_ SQLITEMEM_GUARDED_BY(lock_) = true;
   std::uint64_t pages_made_ SQLITEMEM_GUARDED_BY(lock_) = 0;     // For evictable caches.

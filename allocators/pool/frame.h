@@ -20,20 +20,28 @@ enum class FetchMode : std::uint8_t {
 
 /// The header of a frame. It begins with the two pointers that SQLite reads (sqlite3_pcache_page);
 /// the extra area follows it directly. Headers lie apart from page data, so that the data is
-/// page-aligned. Fields without an atomic type are the owning cache's, under its lock.
+/// page-aligned. Everything that a hit or a miss needs of a page is here, the policy's record
+/// included. Fields without an atomic type are the owning cache's, under its lock.
 struct Frame {
   void* data = nullptr;
   void* extra = nullptr;
-  Frame* next = nullptr;                   ///< In the cache's bucket.
-  std::atomic<PageCache*> cache{nullptr};  ///< nullptr: the frame is free.
-  std::atomic<std::uint32_t> key{0};       ///< Page number.
-  FrameIndex index = no_frame;
-  std::atomic<std::uint8_t> pins{0};  ///< 1: SQLite holds the page; it must not move or vanish.
-  std::uint8_t is_admitted = 0;       ///< The eviction policy knows it.
-  std::uint8_t kind = 0;              ///< Of the frame store.
-  /// Who wants to know of references: 1 the adviser, 2 the cache itself, for its first page.
+  Frame* next = nullptr;                ///< In the cache's bucket.
+  FrameRecord record{};                 ///< Its name is the page number; 0: there is no page.
+  std::atomic<std::uint32_t> owner{0};  ///< The cache's slot; 0: the frame is free.
+  std::atomic<std::uint8_t> pins{0};    ///< 1: SQLite holds the page; it must not move or vanish.
+  /// Who wants to know of references; see `watch`.
   std::atomic<std::uint8_t> watched{0};
+  std::uint8_t kind = 0;  ///< Of the frame store.
 
+  struct watch {
+    static constexpr std::uint8_t sampled = 1;     ///< The adviser.
+    static constexpr std::uint8_t first_page = 2;  ///< The cache itself.
+    static constexpr std::uint8_t policy = 4;      ///< One for which a reference is no mark.
+  };
+
+  /// The frame that has this record.
+  [[nodiscard]] static Frame& of(FrameRecord& record) noexcept;
+  [[nodiscard]] static const Frame& of(const FrameRecord& record) noexcept;
   [[nodiscard]] bool is_pinned() const noexcept {
     return pins.load(std::memory_order_relaxed) != 0;
   }
@@ -42,25 +50,30 @@ struct Frame {
     return watched.load(std::memory_order_relaxed) != 0;
   }
   [[nodiscard]] bool is_sampled() const noexcept {
-    return (watched.load(std::memory_order_relaxed) & 1) != 0;
+    return (watched.load(std::memory_order_relaxed) & watch::sampled) != 0;
   }
   /// For any thread.
   void set_sampled(bool is_sampled) noexcept {
     if (is_sampled)
-      watched.fetch_or(1, std::memory_order_relaxed);
+      watched.fetch_or(watch::sampled, std::memory_order_relaxed);
     else
-      watched.fetch_and(0xFE, std::memory_order_relaxed);
-  }
-  /// For the owner, when the page gets its number.
-  void set_watched(bool is_sampled, bool is_first) noexcept {
-    const int bits = (is_sampled ? 1 : 0) | (is_first ? 2 : 0);
-    watched.store(static_cast<std::uint8_t>(bits), std::memory_order_relaxed);
+      watched.fetch_and(static_cast<std::uint8_t>(~watch::sampled), std::memory_order_relaxed);
   }
   [[nodiscard]] std::uint32_t page_number() const noexcept {
-    return key.load(std::memory_order_relaxed);
+    return record.name.load(std::memory_order_relaxed);
+  }
+  void set_page_number(std::uint32_t number) noexcept {
+    record.name.store(number, std::memory_order_relaxed);
   }
 };
-static_assert(sizeof(Frame) == 48);
+static_assert(sizeof(Frame) == 56);
+inline Frame& Frame::of(FrameRecord& record) noexcept {
+  return *reinterpret_cast<Frame*>(reinterpret_cast<std::byte*>(&record) - offsetof(Frame, record));
+}
+inline const Frame& Frame::of(const FrameRecord& record) noexcept {
+  return *reinterpret_cast<const Frame*>(reinterpret_cast<const std::byte*>(&record) -
+                                         offsetof(Frame, record));
+}
 static_assert(offsetof(Frame, data) == 0 && offsetof(Frame, extra) == sizeof(void*));
 
 }  // namespace sqlitemem

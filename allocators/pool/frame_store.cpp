@@ -93,7 +93,6 @@ bool FrameStore::open_extent(KindIndex kind_index) noexcept {
     auto* frame = new (headers + std::size_t{slot} * kind.header_bytes) Frame;
     frame->data = address(extent) + std::size_t{slot} * kind.page_bytes;
     frame->extra = frame + 1;
-    frame->index = extent << extent_frames_shift | slot;
     frame->kind = kind_index;
   }
   ++idle_extents_;
@@ -143,12 +142,13 @@ Frame* FrameStore::allocate_in(std::uint32_t extent) noexcept {
 }
 
 void FrameStore::release(Frame& frame) noexcept {
-  const std::uint32_t extent = frame.index >> extent_frames_shift;
+  const FrameIndex index = index_of(frame);
+  const std::uint32_t extent = index >> extent_frames_shift;
   Extent& entry = extents_[extent];
   const FrameKind& kind = kinds_[entry.kind];
-  const std::uint64_t bit = std::uint64_t{1} << (frame.index & slot_mask);
-  SQLITEMEM_CHECK((entry.used & bit) != 0, frame.index, entry.used);
-  frame.cache.store(nullptr, std::memory_order_relaxed);
+  const std::uint64_t bit = std::uint64_t{1} << (index & slot_mask);
+  SQLITEMEM_CHECK((entry.used & bit) != 0, index, entry.used);
+  frame.owner.store(0, std::memory_order_relaxed);
   entry.used &= ~bit;
   --frames_in_use_;
   ++free_frames_;
@@ -244,9 +244,9 @@ std::optional<Violation> FrameStore::find_violation() const noexcept {
     for (std::uint32_t slot = 0; slot < kind.frames; ++slot) {
       const FrameIndex index = extent << extent_frames_shift | slot;
       const Frame* header = frame(index);
-      if (header->index != index)
-        return Violation{"a header has its frame's number", index, header->index, where};
-      if ((entry.used >> slot & 1) == 0 && header->cache.load() != nullptr)
+      if (index_of(*header) != index)
+        return Violation{"a header has its frame's number", index, index_of(*header), where};
+      if ((entry.used >> slot & 1) == 0 && header->owner.load() != 0)
         return Violation{"a free frame has no cache", 0, index, where};
     }
   }

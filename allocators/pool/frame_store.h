@@ -54,7 +54,7 @@ class FrameStore {
   [[nodiscard]] std::optional<KindIndex> kind_of(std::size_t page, std::size_t extra) noexcept;
   [[nodiscard]] const FrameKind& kind(KindIndex index) const noexcept { return kinds_[index]; }
 
-  /// A free frame with `data`, `extra`, `index` and `kind` set. nullptr: the budget, the address
+  /// A free frame with `data`, `extra` and `kind` set. nullptr: the budget, the address
   /// space or the operating system refuses.
   [[nodiscard]] Frame* allocate(KindIndex kind) noexcept;
   /// One whose memory is held already. nullptr: there is none of this kind.
@@ -71,6 +71,14 @@ class FrameStore {
     const FrameKind& kind = kinds_[extents_[extent].kind];
     const std::size_t slot = index & ((1U << extent_frames_shift) - 1);
     return reinterpret_cast<Frame*>(address(extent) + kind.headers_at + slot * kind.header_bytes);
+  }
+  [[nodiscard]] FrameIndex index_of(const Frame& frame) const noexcept {
+    const FrameKind& kind = kinds_[frame.kind];
+    const auto offset =
+        static_cast<std::size_t>(reinterpret_cast<const std::byte*>(&frame) - begin_);
+    const auto extent = static_cast<std::uint32_t>(offset / extent_bytes);
+    const auto within = static_cast<std::uint32_t>(offset % extent_bytes);
+    return extent << extent_frames_shift | (within - kind.headers_at) / kind.header_bytes;
   }
   [[nodiscard]] FrameIndex frame_limit() const noexcept {  ///< No frame has this number or above.
     return static_cast<FrameIndex>(opened_ << extent_frames_shift);

@@ -8,34 +8,87 @@
 
 namespace sqlitemem {
 
-// Content of a page that is new must not look initialised: SQLite tests the first word of its
-// extra area.
-Frame* PageCache::fetch_new(std::uint32_t key, FetchMode mode) noexcept {
+inline void PageCache::read_time() noexcept {
+  policy_.set_time(static_cast<std::uint16_t>(pool_->time()));
+}
+
+inline Frame* PageCache::evict_one() noexcept {
+  FrameRecord* victim = policy_.choose_victim(
+      [](const FrameRecord& record) { return !Frame::of(record).is_pinned(); });
+  if (victim == nullptr) return nullptr;
+  Frame& frame = Frame::of(*victim);
+  unlink(frame);
+  count(evictions_);
+  return &frame;
+}
+
+Frame* PageCache::take_victim() noexcept {
+  read_time();
+  return evict_one();
+}
+
+// Nothing that others see changes: the cache has as many frames as before. What limits how many it
+// may have is the pool's matter, and so is whether SQLite shall write a page instead.
+inline Frame* PageCache::recycle(FetchMode mode) noexcept {
+  if (turns_left_ == 0 || pool_->is_over_budget() || spares() != 0) return nullptr;
+  if (pool_->time() - turns_from_ > longest_turns) return nullptr;
+  if (mode == FetchMode::if_easy && pinned_count() * std::uint64_t{10} >= page_count() * 9ULL)
+    return nullptr;
+  --turns_left_;
+  read_time();
+  return evict_one();
+}
+
+/// nullptr: there is no memory, or SQLite shall write a page instead.
+Frame* PageCache::take_frame(FetchMode mode) noexcept {
   if (spares() == 0 && !pool_->refill(*this, mode)) {
     if (mode == FetchMode::if_easy) count(refusals_);
     return nullptr;
   }
-  Frame* frame = &pop_spare();
-  *static_cast<void**>(frame->extra) = nullptr;
-  frame->key.store(key, std::memory_order_relaxed);
-  frame->set_pinned(true);
-  frame->is_admitted = 0;
-  frame->set_watched(is_purgeable_ && pool_->adviser().is_sampled(advice_hash(key)), key == 1);
-  if (frame->is_sampled()) note_sampled(*frame);
-  if (key == 1) note_first_page();
-  link(*frame);
   add_frames(1);
+  return &pop_spare();
+}
+
+inline void PageCache::watch(Frame& frame, std::uint32_t key) noexcept {
+  std::uint8_t bits = 0;
+  if (is_purgeable_) {
+    if (pool_->adviser().is_sampled(advice_hash(key))) bits |= Frame::watch::sampled;
+    if (!is_mark_) bits |= Frame::watch::policy;
+  }
+  if (key == 1) bits |= Frame::watch::first_page;
+  frame.watched.store(bits, std::memory_order_relaxed);
+}
+
+// Content of a page that is new must not look initialised: SQLite tests the first word of its
+// extra area.
+inline void PageCache::make_page(Frame& frame, std::uint32_t key) noexcept {
+  *static_cast<void**>(frame.extra) = nullptr;
+  frame.set_page_number(key);
+  frame.set_pinned(true);
+  watch(frame, key);
+  if (frame.is_sampled()) [[unlikely]]
+    note_sampled(frame);
+  if (key == 1) [[unlikely]]
+    note_first_page();
+  link(frame, key);
   add_pinned(1);
   count(misses_);
   max_key_ = std::max(max_key_, key);
-  if (is_purgeable_) pending_[pending_count_++] = frame;
+  if (is_purgeable_) {
+    read_time();
+    if (policy_.admit(frame.record, std::uint64_t{key} << 32)) count(ghost_hits_);
+  }
   if (page_count() > mask_ + 1) [[unlikely]]
     grow_table();
-  return frame;
 }
 
 Frame* PageCache::fetch_absent(std::uint32_t key, FetchMode mode) noexcept {
-  Frame* frame = fetch_new(key, mode);
+  policy_.prefetch(std::uint64_t{key} << 32);
+  Frame* frame = recycle(mode);
+  if (frame == nullptr) [[unlikely]]
+    frame = take_frame(mode);
+  if (frame != nullptr) [[likely]]
+    make_page(*frame, key);
   lock_.leave();
   return frame;
 }
@@ -49,11 +102,9 @@ void PageCache::note_first_page() noexcept {
 Frame* PageCache::reference_otherwise(Frame& frame) noexcept {
   if (frame.is_sampled()) note_sampled(frame);
   if (frame.page_number() == 1) note_first_page();
-  if (frame.is_admitted != 0) {
-    if (pool_->reference_is_a_mark())
-      pool_->mark_reference(frame);
-    else
-      pool_->defer_reference(*this, frame);
+  if (is_purgeable_) {
+    read_time();
+    policy_.on_reference(frame.record);
   }
   lock_.leave();
   return &frame;
@@ -80,12 +131,17 @@ void PageCache::wait_and_unpin(Frame& frame, bool is_discarded) noexcept {
   unpin_entered(frame, is_discarded);
 }
 
+/// Buckets first, then the memory of the policy's ghosts, aligned.
+std::size_t PageCache::table_bytes(std::uint32_t buckets) const noexcept {
+  const std::size_t bytes = std::size_t{buckets} * sizeof(void*);
+  return is_purgeable_ ? bytes + pool_->bytes_of_ghosts(buckets) + 64 : bytes;
+}
+
 /// Without memory for a larger table the chains grow instead.
 void PageCache::grow_table() noexcept {
   const std::uint32_t old_buckets = mask_ + 1, new_buckets = old_buckets * 4;
   if (new_buckets < old_buckets) return;
-  auto** table =
-      static_cast<Frame**>(pool_->settings().allocate(std::size_t{new_buckets} * sizeof(void*)));
+  auto** table = static_cast<Frame**>(pool_->settings().allocate(table_bytes(new_buckets)));
   if (table == nullptr) return;
   Frame** old_table = buckets_;
   buckets_ = table;
@@ -93,17 +149,22 @@ void PageCache::grow_table() noexcept {
   for (std::uint32_t bucket = 0; bucket < old_buckets; ++bucket) {
     for (Frame* frame = old_table[bucket]; frame != nullptr;) {
       Frame* next = frame->next;
-      link(*frame);
+      link(*frame, frame->page_number());
       frame = next;
     }
   }
+  if (is_purgeable_) {
+    const std::uintptr_t behind = reinterpret_cast<std::uintptr_t>(table + new_buckets);
+    policy_.move_ghosts({.ghosts = reinterpret_cast<void*>(round_up(behind, std::uintptr_t{64})),
+                         .max_capacity = new_buckets});
+  }
   if (old_table != first_table_.data())
-    pool_->settings().release(old_table, std::size_t{old_buckets} * sizeof(void*));
+    pool_->settings().release(old_table, table_bytes(old_buckets));
 }
 
 void PageCache::reset_table() noexcept {
   if (buckets_ != nullptr && buckets_ != first_table_.data())
-    pool_->settings().release(buckets_, std::size_t{mask_ + 1} * sizeof(void*));
+    pool_->settings().release(buckets_, table_bytes(mask_ + 1));
   first_table_.fill(nullptr);
   buckets_ = first_table_.data();
   mask_ = first_buckets - 1;
@@ -162,11 +223,10 @@ void PageCache::rekey(Frame& frame, std::uint32_t key) noexcept {
   lock_.enter();
   if (Frame* other = find(key); other != nullptr && other != &frame) pool_->discard(*this, *other);
   unlink(frame);
-  frame.key.store(key, std::memory_order_relaxed);
-  link(frame);
+  policy_.rekey(frame.record, std::uint64_t{key} << 32);  // Its name is the page number.
+  link(frame, key);
   max_key_ = std::max(max_key_, key);
-  frame.set_watched(is_purgeable_ && pool_->adviser().is_sampled(advice_hash(key)), key == 1);
-  pool_->rekeyed(*this, frame);
+  watch(frame, key);
   lock_.leave();
 }
 

@@ -9,6 +9,7 @@
 #include "allocators/pool/frame_store.h"
 #include "allocators/pool/owner_biased_lock.h"
 #include "allocators/pool/page_hash.h"
+#include "allocators/pool/policy/policy_set.h"
 #include "allocators/pool/recent_references.h"
 
 namespace sqlitemem {
@@ -16,10 +17,12 @@ namespace sqlitemem {
 class BufferPool;
 
 /// A page cache behind sqlite3_pcache. The owner (SQLite serialises the calls on one cache) enters
-/// the cache's lock with two plain stores; the pool's reclaimer enters it to take unpinned pages
-/// away, holding the pool's lock. A hit takes no lock shared with other connections.
+/// the cache's lock with two plain stores; others enter it to take unpinned pages away, holding the
+/// pool's lock. Hits, and most misses of a cache that is full, touch nothing that other connections
+/// use: each cache has an eviction policy of its own, and the pool tells it now and then how many
+/// misses it may serve with frames of its own pages.
 ///
-/// Memory: slots are never unmapped and are used again, so that a reclaimer may look at any slot.
+/// Memory: slots are never unmapped and are used again, so that the pool may look at any slot.
 class alignas(64) PageCache {
  public:
   [[nodiscard]] Frame* fetch(std::uint32_t key, FetchMode mode) noexcept;
@@ -57,6 +60,8 @@ class alignas(64) PageCache {
   static constexpr std::uint32_t first_buckets = 16;  // In the slot itself: most caches are small.
   static constexpr std::uint32_t max_batch = 32;
   static constexpr std::uint32_t max_sampled = 32;
+  /// In units of the pool's time: after that, another cache's pages may be much older than ours.
+  static constexpr std::uint32_t longest_turns = 8;
   using Counter = std::atomic<std::uint64_t>;  // Written by the owner only.
 
   static void count(Counter& counter, std::uint64_t by = 1) noexcept {
@@ -71,12 +76,11 @@ class alignas(64) PageCache {
     return hits_.load(std::memory_order_relaxed) + pinned_hits_.load(std::memory_order_relaxed) +
            misses_.load(std::memory_order_relaxed);
   }
-  void count_evictions(std::uint32_t by) noexcept {
-    evictions_.store(evictions_.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+  [[nodiscard]] std::uint32_t pinned_count() const noexcept {
+    return pinned_.load(std::memory_order_relaxed);
   }
   void add_pinned(std::int32_t by) noexcept {
-    pinned_.store(pinned_.load(std::memory_order_relaxed) + static_cast<std::uint32_t>(by),
-                  std::memory_order_relaxed);
+    pinned_.store(pinned_count() + static_cast<std::uint32_t>(by), std::memory_order_relaxed);
   }
   [[nodiscard]] Frame* find(std::uint32_t key) const noexcept {
     Frame* frame = buckets_[key & mask_];
@@ -88,7 +92,7 @@ class alignas(64) PageCache {
   }
   void push_spare(Frame& frame) noexcept {
     // A free frame has no page number: SQLite's begin at 1.
-    frame.key.store(0, std::memory_order_relaxed);
+    frame.set_page_number(0);
     spare_[spares()] = &frame;
     spare_count_.store(spares() + 1, std::memory_order_relaxed);
   }
@@ -107,7 +111,17 @@ class alignas(64) PageCache {
   [[nodiscard]] Frame* wait_and_fetch(std::uint32_t key, FetchMode mode) noexcept;
   void wait_and_unpin(Frame& frame, bool is_discarded) noexcept;
 
-  [[nodiscard]] Frame* fetch_new(std::uint32_t key, FetchMode mode) noexcept;
+  /// For the policy.
+  void read_time() noexcept;
+  /// A frame of the page that goes next. nullptr: the pool has to be asked.
+  [[nodiscard]] Frame* recycle(FetchMode mode) noexcept;
+  /// The best victim, taken out of table and policy. nullptr: every page is pinned.
+  [[nodiscard]] Frame* evict_one() noexcept;
+  [[nodiscard]] Frame* take_victim() noexcept;  // The same, for the pool.
+  [[nodiscard]] Frame* take_frame(FetchMode mode) noexcept;
+  void make_page(Frame& frame, std::uint32_t key) noexcept;
+  /// Who is to be told of references to this page.
+  void watch(Frame& frame, std::uint32_t key) noexcept;
   /// The adviser's name for a page: another one after each time that the cache dropped its pages,
   /// because then they have to be read again whatever the budget.
   [[nodiscard]] std::uint64_t advice_hash(std::uint32_t key) const noexcept {
@@ -120,19 +134,17 @@ class alignas(64) PageCache {
   void note_first_page() noexcept;
   /// Out of the pool's lock, as far as it can be: this is long work.
   void give_samples(bool waits) noexcept;
-  void link(Frame& frame) noexcept {
-    Frame*& bucket = buckets_[frame.page_number() & mask_];
+  void link(Frame& frame, std::uint32_t key) noexcept {
+    Frame*& bucket = buckets_[key & mask_];
     frame.next = bucket;
     bucket = &frame;
-  }
-  void prefetch_bucket(const Frame& frame) const noexcept {
-    __builtin_prefetch(&buckets_[frame.page_number() & mask_], 1);
   }
   void unlink(Frame& frame) noexcept {
     Frame** place = &buckets_[frame.page_number() & mask_];
     while (*place != &frame) place = &(*place)->next;
     *place = frame.next;
   }
+  [[nodiscard]] std::size_t table_bytes(std::uint32_t buckets) const noexcept;
   void grow_table() noexcept;
   /// Takes every page for which `is_meant` out of the table, as a list through `next`.
   template <class Predicate>
@@ -140,53 +152,56 @@ class alignas(64) PageCache {
   [[nodiscard]] Frame* take_out_all() noexcept;
   void reset_table() noexcept;
 
+  // What a hit needs is one cache line.
   OwnerBiasedLock lock_;
   std::uint32_t mask_ = first_buckets - 1;
   bool is_purgeable_ = true;  // false: an in-memory database, whose pages are never evicted.
+  bool is_mark_ = true;       // A reference is a mark.
   KindIndex kind_ = 0;
   Frame** buckets_ = nullptr;
   BufferPool* pool_ = nullptr;
   Counter hits_{0}, pinned_hits_{0};
   std::atomic<std::uint32_t> pinned_{0};
   std::atomic<std::uint32_t> frames_{0};
+  std::uint32_t last_unpinned_ = 0;  // A hint: SQLite writes a page in order to free one.
 
-  Counter misses_{0};                    // Pages that were made.
-  Counter refusals_{0};                  // createFlag 1 answered with nullptr: SQLite spills.
-  FrameIndex last_unpinned_ = no_frame;  // A hint: SQLite writes a page in order to free one.
-  std::uint32_t refusals_left_ = 0;      // Of createFlag 1, before another search for victims.
-  std::uint32_t max_key_ = 0;            // No page has a greater number.
-  std::uint32_t pending_count_ = 0, batch_ = 1;
+  // What a miss needs.
+  Counter misses_{0};  // Pages that were made.
+  Counter evictions_{0}, ghost_hits_{0};
+  std::uint32_t turns_left_ = 0;  // Misses that it may serve itself …
+  std::uint32_t turns_from_ = 0;  // … for some time after this.
+  std::uint32_t max_key_ = 0;     // No page has a greater number.
   std::atomic<std::uint32_t> spare_count_{0};
+  PolicySet policy_;
 
-  // Below: under the pool's lock.
-  std::atomic<std::uint64_t> evictions_{0};
-  std::atomic<std::uint32_t> weight_pages_{100};  // PRAGMA cache_size; 100 is SQLite's first value.
-  std::atomic<std::uint32_t> floor_frames_{0};    // No other connection takes pages below this.
-  std::uint64_t id_ = 0;                          // Unique in the process.
-  std::atomic<std::uint64_t> used_at_ns_{0};
-  std::uint64_t references_seen_ = 0;  // When the pool looked for idle caches.
-  std::uint32_t idle_looks_ = 0;       // So many times in a row there was no new one.
-  std::uint64_t skip_round_ = 0;       // Busy in this round of evictions.
-  std::uint64_t offered_in_ = 0;       // The choice of victims in which …
-  std::uint32_t offered_ = 0;          // … so many of its pages may have been chosen.
-  std::uint32_t rounds_alone_ = 0;     // Of evictions, in which it takes no foreign pages.
-  std::uint32_t pause_ = 0;            // How many those were at first.
-  std::uint32_t rounds_below_floor_ =
-      0;  // Of evictions, in which it pays with any page of its own.
-  bool is_announced_ = false;
-  PageCache* next_ = nullptr;  // In the list of open, or of free slots.
-  PageCache* previous_ = nullptr;
-
-  std::uint32_t deferred_count_ = 0;
+  Counter refusals_{0};              // createFlag 1 answered with nullptr: SQLite spills.
+  std::uint32_t refusals_left_ = 0;  // Of createFlag 1, before another search for victims.
+  std::uint32_t batch_ = 1;
+  std::uint32_t slot_ = 0;  // Its number.
   std::uint32_t sampled_count_ = 0;
   std::uint32_t generation_ = 0;  // The pages were all dropped so many times.
   std::atomic<std::uint64_t> advice_seed_{0};
   std::atomic<std::uint64_t> first_page_at_ns_{0}, first_page_thread_{0};  // By the owner only.
+
+  // Below: under the pool's lock.
+  alignas(64) PageCache* next_ = nullptr;  // In the list of open, or of free slots.
+  PageCache* previous_ = nullptr;
+  std::uint64_t skip_round_ = 0;                  // Of no use in this round of evictions.
+  std::atomic<std::uint32_t> floor_frames_{0};    // No other connection takes pages below this.
+  std::uint32_t oldest_at_ = 0;                   // The pool's time when its next victim came, …
+  std::uint32_t age_percent_ = 100;               // … and how much the time since then counts.
+  std::atomic<std::uint32_t> weight_pages_{100};  // PRAGMA cache_size; 100 is SQLite's first value.
+  std::uint64_t misses_seen_ = 0, evictions_seen_ = 0;
+  std::uint64_t id_ = 0;  // Unique in the process.
+  std::atomic<std::uint64_t> used_at_ns_{0};
+  std::uint64_t references_seen_ = 0;  // When the pool looked for idle caches.
+  std::uint32_t idle_looks_ = 0;       // So many times in a row there was no new one.
+  std::uint32_t rounds_alone_ = 0;     // Of evictions, in which it takes no foreign pages.
+  std::uint32_t pause_ = 0;            // How many those were at first.
+
   RecentReferences recent_;
   std::array<std::uint64_t, max_sampled> sampled_{};  // References that the adviser will be told.
-  std::array<FrameIndex, max_batch> deferred_{};  // References, for policies that move list nodes.
-  std::array<Frame*, max_batch> pending_{};  // Made since the last refill; the policy will be told.
-  std::array<Frame*, max_batch> spare_{};    // Free frames that this cache holds.
+  std::array<Frame*, max_batch> spare_{};             // Free frames that this cache holds.
   std::array<Frame*, first_buckets> first_table_{};
 };
 
@@ -206,9 +221,9 @@ inline Frame* PageCache::fetch_entered(std::uint32_t key, FetchMode mode) noexce
     frame->set_pinned(true);
     add_pinned(1);
     count(hits_);
-    if (frame->is_watched() || (frame->is_admitted != 0 && !pool_->marked_by_default(*frame)))
-        [[unlikely]]
+    if (frame->is_watched()) [[unlikely]]
       return reference_otherwise(*frame);
+    frame->record.mark.raise();
   }
   lock_.leave();
   return frame;
@@ -225,7 +240,7 @@ inline void PageCache::unpin_entered(Frame& frame, bool is_discarded) noexcept {
     return unpin_otherwise(frame, is_discarded);
   frame.set_pinned(false);
   add_pinned(-1);
-  last_unpinned_ = frame.index;
+  last_unpinned_ = frame.page_number();
   lock_.leave();
 }
 

@@ -29,7 +29,7 @@ void BufferPool::mark_sampled_frames(bool is_new) noexcept {
   for (FrameIndex index = 0; index < store_.frame_limit(); ++index) {
     Frame* frame = store_.frame_in_use(index);
     if (frame == nullptr || frame->page_number() == 0) continue;
-    const PageCache& cache = *frame->cache.load(std::memory_order_relaxed);
+    const PageCache& cache = cache_of(*frame);
     if (!cache.is_purgeable_) continue;
     const std::uint64_t key_hash = cache.advice_hash(frame->page_number());
     frame->set_sampled(adviser_.is_sampled(key_hash));

@@ -1,6 +1,5 @@
 // Evictions: choosing victims, entering other connections' caches, budgets and floors.
 #include <algorithm>
-#include <array>
 
 #include "allocators/pool/buffer_pool.h"
 #include "allocators/pool/page_cache.h"
@@ -14,10 +13,12 @@ constexpr std::uint64_t min_floor_frames = 10;
 constexpr std::uint32_t idle_looks = 8;
 /// Rounds of evictions in which a cache takes its own pages only, because the others are in use.
 constexpr std::uint32_t longest_pause = 31;
+/// The pool's time counts to so many while it replaces its content once.
+constexpr std::uint64_t units_per_turnover = 256;
 
 }  // namespace
 
-/// What follows from the budget and from who is there: the policy's capacity, and floors.
+/// What follows from the budget and from who is there: the capacity, and floors.
 void BufferPool::plan() noexcept {
   std::uint64_t wanted = 0, weights = 0;
   for (const PageCache* cache = open_; cache != nullptr; cache = cache->next_) {
@@ -33,10 +34,7 @@ void BufferPool::plan() noexcept {
       static_cast<std::uint64_t>(settings_.extents->end() - settings_.extents->begin());
   const std::uint64_t max_frames = (extent_area / extent_bytes) << extent_frames_shift;
   capacity_frames_ = std::clamp<std::uint64_t>(budget_bytes_ / mean, 1, max_frames);
-  // The policy's queues follow roughly; not every small cache that comes and goes moves them.
-  const std::uint64_t known = policy_.capacity();
-  if (known * 20 < capacity_frames_ * 19 || known * 19 > capacity_frames_ * 20)
-    policy_.resize(static_cast<std::uint32_t>(capacity_frames_));
+  unit_pages_ = std::max<std::uint64_t>(capacity_frames_ / units_per_turnover, 1);
   adviser_follows_budget();
   for (PageCache* cache = open_; cache != nullptr; cache = cache->next_) {
     if (!cache->is_purgeable_ || purgeable_caches_ == 0) continue;
@@ -81,163 +79,117 @@ void BufferPool::plan_if_old() noexcept {
   update_over_budget();
 }
 
-/// Enters the lock of every foreign cache that has a victim; one barrier for all of them. false:
-/// none of them is entered.
-bool BufferPool::announce_foreign(PageCache* own, std::span<Frame* const> victims) noexcept {
-  for (const Frame* frame : victims) {
-    PageCache* cache = frame->cache.load(std::memory_order_relaxed);
-    if (cache == own || cache->is_announced_) continue;
-    cache->lock_.announce();
-    cache->is_announced_ = true;
+/// What the policy expects to hold. Ghosts of pages that were dropped stay while a cache fills anew.
+void BufferPool::fit_policy(PageCache& cache, bool is_full) noexcept {
+  const std::uint32_t most = cache.policy_.max_capacity(), known = cache.policy_.capacity();
+  const std::uint32_t pages = std::min(cache.page_count(), most);
+  const std::uint32_t tolerance = known / (is_full ? 32 : 8);
+  if (pages > known + tolerance) cache.policy_.resize(pages);
+  if (is_full && pages + tolerance < known)
+    cache.policy_.resize(std::max(pages, known - known / 8));
+}
+
+void BufferPool::publish_age(PageCache& cache) noexcept {
+  cache.policy_.set_time(static_cast<std::uint16_t>(time()));
+  const QueueAge age = cache.policy_.age();
+  cache.oldest_at_ = time() - age.time;
+  cache.age_percent_ = age.percent;
+}
+
+std::uint32_t BufferPool::age_of(const PageCache& cache) const noexcept {
+  return (time() - cache.oldest_at_) * cache.age_percent_ / 100;
+}
+
+/// Whether other caches may take a page of this one, as far as its counters tell.
+bool BufferPool::has_to_give(const PageCache& cache, Floors floors) const noexcept {
+  if (!cache.is_purgeable_ || cache.skip_round_ == round_) return false;
+  const std::uint32_t floor = cache.floor_frames_.load(std::memory_order_relaxed);
+  const std::uint32_t kept = floors == Floors::respect ? floor : 0;
+  return cache.page_count() > std::max(kept, cache.pinned_count());
+}
+
+BufferPool::Donor BufferPool::find_donor(const PageCache* own, std::uint32_t compared,
+                                         Floors floors) noexcept {
+  Donor donor;
+  for (std::uint32_t left = std::min(compared, open_caches_); left > 0; --left) {
+    if (compared_next_ == nullptr) compared_next_ = open_;
+    PageCache* cache = compared_next_;
+    compared_next_ = cache->next_;
+    if (cache == own || !has_to_give(*cache, floors)) continue;
+    const std::uint32_t age = age_of(*cache);
+    if (donor.cache == nullptr || age > donor.age)
+      donor = {.cache = cache, .age = age, .next_age = donor.age};
+    else
+      donor.next_age = std::max(donor.next_age, age);
   }
-  ++past_.barriers;
-  return ProcessBarrier::impose();
+  return donor;
+}
+
+/// At its floor it takes pages of those above theirs, else it would pay with its own for every
+/// batch. Above it, its own are at hand and those of others are not, so that theirs have to be
+/// twice as old: connections of the same habits leave each other alone. Where the others were in
+/// use, its own are what is left.
+bool BufferPool::pays_itself(PageCache& own, const Donor& donor, Floors floors) noexcept {
+  if (!has_to_give(own, Floors::ignore)) return false;
+  if (donor.cache == nullptr || met_busy_cache_) return true;
+  const bool is_at_floor = floors == Floors::respect &&
+                           own.page_count() <= own.floor_frames_.load(std::memory_order_relaxed);
+  if (is_at_floor) return false;
+  if (own.rounds_alone_ > 0) {
+    --own.rounds_alone_;
+    return true;
+  }
+  return 2 * std::uint64_t{age_of(own)} >= donor.age;
 }
 
 /// The frame becomes a spare one of `own`, or free. Its page is out of the table of `cache`.
 inline void BufferPool::reuse(PageCache* own, PageCache& cache, Frame& frame) noexcept {
-  frame.is_admitted = 0;
+  cache.add_frames(-1);
   const bool fits = own != nullptr && own->is_purgeable_ && own->kind_ == frame.kind &&
                     own->spares() < own->batch_ && used_bytes_ <= budget_bytes_;
   if (!fits) return give_back(cache, frame);
-  frame.cache.store(own, std::memory_order_relaxed);
+  frame.owner.store(own->slot_, std::memory_order_relaxed);
   own->push_spare(frame);
 }
 
-/// Pages of other caches; those of caches that are in use return to the policy.
-std::uint32_t BufferPool::evict_foreign(PageCache* own, std::span<Frame* const> victims) noexcept {
-  const bool is_fenced = announce_foreign(own, victims);
-  std::uint32_t evicted = 0, entered_count = 0;
-  std::array<PageCache*, max_victims> entered;
-  for (Frame* victim : victims) {
-    Frame& frame = *victim;
-    PageCache& cache = *frame.cache.load(std::memory_order_relaxed);
-    if (&cache == own) continue;
-    if (cache.is_announced_) {
-      cache.is_announced_ = false;
-      entered[entered_count++] = &cache;
-      if (!is_fenced || !cache.lock_.is_entered()) {
-        cache.skip_round_ = round_;
-        met_busy_cache_ = passed_busy_cache_ = true;
-      }
+std::uint32_t BufferPool::evict_own(PageCache& own) noexcept {
+  Frame* victim = own.take_victim();
+  if (victim == nullptr) return 0;
+  reuse(&own, own, *victim);
+  const bool is_alone = purgeable_caches_ == 1;
+  const auto share = static_cast<std::uint32_t>(capacity_frames_ / 64);
+  own.turns_left_ = std::min({most_turns, is_alone ? most_turns : share, own.page_count() / 4});
+  own.turns_from_ = time();
+  return 1;
+}
+
+/// 0: its owner is inside, or none of its pages may go. A barrier costs a microsecond, so a visit
+/// takes more than is needed now, as long as its pages are older than those of the others.
+std::uint32_t BufferPool::evict_foreign(PageCache* own, const Donor& donor, std::uint32_t most,
+                                        Floors floors) noexcept {
+  PageCache& cache = *donor.cache;
+  cache.lock_.announce();
+  ++past_.barriers;
+  std::uint32_t evicted = 0;
+  if (!ProcessBarrier::impose() || !cache.lock_.is_entered()) {
+    met_busy_cache_ = passed_busy_cache_ = true;
+    most = 0;
+  }
+  const std::uint32_t own_age = own == nullptr ? 0 : age_of(*own);
+  while (evicted < most && has_to_give(cache, floors)) {
+    if (evicted != 0) {
+      publish_age(cache);
+      if (age_of(cache) < std::max(own_age, donor.next_age)) break;
     }
-    if (cache.skip_round_ == round_ || frame.is_pinned()) {
-      policy_.take_back(frame.index);
-      continue;
-    }
-    cache.unlink(frame);
-    cache.add_frames(-1);
-    cache.count_evictions(1);
-    reuse(own, cache, frame);
+    Frame* victim = cache.take_victim();
+    if (victim == nullptr) break;
+    reuse(own, cache, *victim);
     ++evicted;
   }
-  for (std::uint32_t i = 0; i < entered_count; ++i) entered[i]->lock_.withdraw();
+  if (evicted != 0) publish_age(cache);
+  cache.lock_.withdraw();
   past_.foreign_evictions += evicted;
   return evicted;
-}
-
-/// Those of the victims that are the cache's own. Nobody has pinned one since the policy asked: the
-/// cache's lock is entered.
-void BufferPool::evict_own(PageCache& own, std::span<Frame* const> victims) noexcept {
-  std::uint32_t evicted = 0, spares = own.spares();
-  const std::uint32_t most = own.is_purgeable_ ? own.batch_ : 0;
-  for (Frame* frame : victims) {
-    // What came from other caches just now is not admitted any more.
-    if (frame->cache.load(std::memory_order_relaxed) != &own || frame->is_admitted == 0) continue;
-    own.unlink(*frame);
-    frame->is_admitted = 0;
-    ++evicted;
-    if (frame->kind == own.kind_ && spares < most && used_bytes_ <= budget_bytes_) {
-      frame->key.store(0, std::memory_order_relaxed);
-      own.spare_[spares++] = frame;
-    } else {
-      give_back(own, *frame);
-    }
-  }
-  own.spare_count_.store(spares, std::memory_order_relaxed);
-  own.add_frames(-static_cast<std::int32_t>(evicted));
-  own.count_evictions(evicted);
-}
-
-std::uint32_t BufferPool::evict_batch(PageCache* own,
-                                      std::span<const FrameIndex> victims) noexcept {
-  std::array<Frame*, max_victims> frames;
-  std::size_t foreign = 0;
-  for (std::size_t i = 0; i < victims.size(); ++i) {
-    frames[i] = store_.frame(victims[i]);
-    // The batch waits for memory once, not once for each of its pages.
-    if (frames[i]->cache.load(std::memory_order_relaxed) == own)
-      own->prefetch_bucket(*frames[i]);
-    else
-      ++foreign;
-  }
-  const std::span all(frames.data(), victims.size());
-  std::uint32_t evicted = foreign == 0 ? 0 : evict_foreign(own, all);
-  if (foreign < victims.size()) {
-    evict_own(*own, all);
-    evicted += static_cast<std::uint32_t>(victims.size() - foreign);
-  }
-  past_.evictions += evicted;
-  evictions_to_idle_look_ -= std::min<std::uint64_t>(evictions_to_idle_look_, evicted);
-  return evicted;
-}
-
-/// Whether another cache may take one more page from this one. What it took before in the same
-/// choice is still counted as the cache's, so it is remembered here.
-inline bool BufferPool::offers(PageCache& cache) noexcept {
-  if (cache.offered_in_ != choice_) {
-    cache.offered_in_ = choice_;
-    cache.offered_ = 0;
-  }
-  const std::uint32_t floor = cache.floor_frames_.load(std::memory_order_relaxed);
-  if (cache.page_count() <= floor + cache.offered_) return false;
-  ++cache.offered_;
-  return true;
-}
-
-/// Chooses at most `most` pages and evicts what can be evicted of them.
-std::uint32_t BufferPool::evict_round(PageCache* own, std::uint32_t most, Floors floors,
-                                      OwnPages own_pages) noexcept {
-  const auto is_evictable = [&](FrameIndex index) SQLITEMEM_NO_THREAD_SAFETY {
-    const Frame& frame = *store_.frame(index);
-    if (frame.is_pinned()) return false;
-    PageCache* cache = frame.cache.load(std::memory_order_relaxed);
-    // Where another cache is in use, its own pages are what is at hand. A batch that begins above
-    // the floor may be its own to the end: they are older than what others find of it.
-    if (cache == own) {
-      return own_pages != OwnPages::above_floor || met_busy_cache_ ||
-             own->page_count() > own->floor_frames_.load(std::memory_order_relaxed);
-    }
-    if (own_pages == OwnPages::only || cache->skip_round_ == round_) return false;
-    return floors == Floors::ignore || offers(*cache);
-  };
-  std::array<FrameIndex, max_victims> victims;
-  for (int attempt = 0; attempt < 8; ++attempt) {
-    ++choice_;
-    const std::uint32_t chosen =
-        policy_.choose_victims(is_evictable, std::span(victims).first(std::min(most, max_victims)));
-    if (chosen == 0) return 0;
-    if (const std::uint32_t evicted = evict_batch(own, std::span(victims).first(chosen)))
-      return evicted;
-  }
-  return 0;
-}
-
-/// The cache's own floor holds against itself, too, give or take a batch: at its floor, it takes
-/// pages of those above theirs, else it would pay with its own for every batch. Where that finds
-/// nothing (the rest is pinned, say), it looked at every page, and is not tried again soon.
-std::uint32_t BufferPool::evict_above_floors(PageCache* own, std::uint32_t most,
-                                             Floors floors) noexcept {
-  if (own == nullptr || floors == Floors::ignore || purgeable_caches_ == 1)
-    return evict_round(own, most, floors, OwnPages::any);
-  if (own->rounds_below_floor_ > 0) {
-    --own->rounds_below_floor_;
-    return evict_round(own, most, floors, OwnPages::any);
-  }
-  if (const std::uint32_t evicted = evict_round(own, most, floors, OwnPages::above_floor))
-    return evicted;
-  own->rounds_below_floor_ = static_cast<std::uint32_t>(used_frames_ / 8);
-  return evict_round(own, most, floors, OwnPages::any);
 }
 
 std::uint32_t BufferPool::evict_some(PageCache* own, std::uint32_t wanted, Floors floors) noexcept {
@@ -245,26 +197,29 @@ std::uint32_t BufferPool::evict_some(PageCache* own, std::uint32_t wanted, Floor
   met_busy_cache_ = false;
   if (evictions_to_idle_look_ == 0) [[unlikely]]
     look_for_idle_caches();
-  // Below its floor it has a right to other caches' pages.
-  if (own != nullptr && own->rounds_alone_ > 0 &&
-      own->page_count() > own->floor_frames_.load(std::memory_order_relaxed)) {
-    --own->rounds_alone_;
-    if (const std::uint32_t evicted = evict_round(own, wanted, floors, OwnPages::only))
-      return evicted;
-    own->rounds_alone_ = 0;  // It looked at every page; not again at once.
-  }
-  // A barrier costs a microsecond, so a visit to other caches takes more than is needed now.
-  const std::uint64_t generous = std::min<std::uint64_t>(max_victims, capacity_frames_ / 64);
   const bool is_alone = own != nullptr && purgeable_caches_ == 1;
-  const std::uint32_t most =
-      is_alone ? wanted : std::max(wanted, static_cast<std::uint32_t>(generous));
-  const std::uint64_t foreign_before = past_.foreign_evictions;
-  const std::uint32_t evicted = evict_above_floors(own, most, floors);
+  std::uint32_t compared = own == nullptr ? 4 * compared_caches : compared_caches;
+  std::uint32_t evicted = 0;
+  bool is_foreign = false;
+  while (evicted == 0) {
+    const Donor donor = is_alone ? Donor() : find_donor(own, compared, floors);
+    if (own != nullptr && pays_itself(*own, donor, floors)) {
+      evicted = evict_own(*own);
+      if (evicted == 0) own->skip_round_ = round_;
+    } else if (donor.cache != nullptr) {
+      evicted = evict_foreign(own, donor, wanted, floors);
+      is_foreign = evicted != 0;
+      if (evicted == 0) donor.cache->skip_round_ = round_;
+    } else if (compared < open_caches_) {
+      compared = open_caches_;
+    } else {
+      break;
+    }
+  }
   // Where the others are busy themselves, knocking at their doors costs both sides more than it
   // brings: each time in vain doubles the rounds without.
-  if (own != nullptr) {
-    const bool is_in_vain = met_busy_cache_ && past_.foreign_evictions == foreign_before;
-    own->pause_ = is_in_vain ? std::min(2 * own->pause_ + 1, longest_pause) : 0;
+  if (own != nullptr && is_foreign != met_busy_cache_) {
+    own->pause_ = met_busy_cache_ ? std::min(2 * own->pause_ + 1, longest_pause) : 0;
     own->rounds_alone_ = own->pause_;
   }
   return evicted;
@@ -291,10 +246,7 @@ void BufferPool::for_each_idle(PageCache* own, Use use) noexcept {
 }
 
 void BufferPool::drain_idle_caches(PageCache* own) noexcept {
-  for_each_idle(own, [this](PageCache& cache) SQLITEMEM_NO_THREAD_SAFETY {
-    tell_policy(cache);
-    return_spares(cache);
-  });
+  for_each_idle(own, [this](PageCache& cache) SQLITEMEM_NO_THREAD_SAFETY { return_spares(cache); });
 }
 
 std::uint64_t BufferPool::evict(std::uint64_t frames) noexcept {
@@ -334,11 +286,11 @@ std::uint64_t BufferPool::release_bytes(std::uint64_t bytes) noexcept {
     {
       const LockGuard guard(lock_);
       if (used_frames_ != 0) mean = used_bytes_ / used_frames_;
-      before = past_.evictions;
+      before = past_.foreign_evictions;
     }
     released += evict(wanted / mean + 1);
     const LockGuard guard(lock_);
-    if (past_.evictions == before) break;
+    if (past_.foreign_evictions == before) break;
   }
   return std::max(released, no_longer_used());
 }

@@ -19,16 +19,21 @@ PoolTotals BufferPool::totals() noexcept {
   totals.budget_frames = capacity_frames_;
   totals.used_frames = used_frames_;
   totals.unevictable_frames = unevictable_frames_;
-  totals.tiers = policy_.counts();
-  totals.policy = policy_.name();
+  totals.policy = policy_names[static_cast<std::size_t>(policy_kind_)];
   for (const PageCache* cache = open_; cache != nullptr; cache = cache->next_) {
     totals.hits += cache->hits_.load(std::memory_order_relaxed);
     totals.pinned_hits += cache->pinned_hits_.load(std::memory_order_relaxed);
     totals.misses += cache->misses_.load(std::memory_order_relaxed);
     totals.refusals += cache->refusals_.load(std::memory_order_relaxed);
+    totals.evictions += cache->evictions_.load(std::memory_order_relaxed);
+    totals.ghost_hits += cache->ghost_hits_.load(std::memory_order_relaxed);
     ++totals.caches;
     if (!cache->is_purgeable_) continue;
-    totals.pinned_frames += cache->pinned_.load(std::memory_order_relaxed);
+    const TierCounts tiers = cache->policy_.counts();
+    totals.tiers.warm += tiers.warm;
+    totals.tiers.hot += tiers.hot;
+    totals.tiers.cold += tiers.cold;
+    totals.pinned_frames += cache->pinned_count();
     totals.spare_frames += cache->spares();
   }
   return totals;
@@ -74,7 +79,7 @@ std::vector<CacheTotals> BufferPool::caches() {
                     .page_bytes = kind.page_bytes,
                     .weight_pages = cache->weight_pages_,
                     .frames = cache->frames_,
-                    .pinned_frames = cache->pinned_,
+                    .pinned_frames = cache->pinned_count(),
                     .floor_frames = cache->floor_frames_,
                     .frame_bytes = kind.frame_bytes(),
                     .hits = cache->hits_,
@@ -108,15 +113,15 @@ std::vector<PageInfo> BufferPool::pages() {
   for (FrameIndex index = 0; index < store_.frame_limit(); ++index) {
     const Frame* frame = store_.frame_in_use(index);
     if (frame == nullptr || rows.size() == rows.capacity()) continue;
-    const PageCache* cache = frame->cache.load(std::memory_order_relaxed);
-    // A spare has no page; a page that was made just now is warm, though the policy was not told.
+    const PageCache& cache = cache_of(*frame);
+    // A spare has no page. An owner may be about to make one, which begins as a warm one.
     if (frame->page_number() == 0) continue;
-    const Tier tier = policy_.tier(index);
-    rows.push_back({.cache_id = cache->id_,
+    const Tier tier = cache.policy_.tier(frame->record);
+    rows.push_back({.cache_id = cache.id_,
                     .page_number = frame->page_number(),
-                    .tier = tier == Tier::none && cache->is_purgeable_ ? Tier::warm : tier,
+                    .tier = tier == Tier::none && cache.is_purgeable_ ? Tier::warm : tier,
                     .is_pinned = frame->is_pinned(),
-                    .references = policy_.references(index)});
+                    .references = cache.policy_.references(frame->record)});
   }
   return rows;
 }
@@ -146,7 +151,7 @@ void BufferPool::reset_statistics() noexcept {
   for (PageCache* cache = open_; cache != nullptr; cache = cache->next_) {
     // An owner that counts at this moment may undo it for its cache.
     for (auto* counter : {&cache->hits_, &cache->pinned_hits_, &cache->misses_, &cache->refusals_,
-                          &cache->evictions_}) {
+                          &cache->evictions_, &cache->ghost_hits_}) {
       counter->store(0, std::memory_order_relaxed);
     }
   }
@@ -156,22 +161,23 @@ void BufferPool::reset_statistics() noexcept {
 
 std::optional<Violation> BufferPool::find_violation_in(PageCache& cache) noexcept {
   const auto where = reinterpret_cast<std::uintptr_t>(&cache);
-  std::uint32_t frames = 0, pinned = 0, unknown = 0;
+  if (const auto broken = cache.policy_.find_violation()) return broken;
+  std::uint32_t frames = 0, pinned = 0;
   for (std::uint32_t bucket = 0; bucket <= cache.mask_; ++bucket) {
     for (const Frame* frame = cache.buckets_[bucket]; frame != nullptr; frame = frame->next) {
-      if (frame->cache.load(std::memory_order_relaxed) != &cache)
-        return Violation{"a page in a table is that cache's", cache.id_, frame->index, where};
+      const FrameIndex index = store_.index_of(*frame);
+      if (&cache_of(*frame) != &cache)
+        return Violation{"a page in a table is that cache's", cache.id_, index, where};
       if ((frame->page_number() & cache.mask_) != bucket)
         return Violation{"a page is in its bucket", bucket, frame->page_number(), where};
       if (frame->page_number() > cache.max_key_)
         return Violation{"no page is beyond the greatest", cache.max_key_, frame->page_number(),
                          where};
-      if (store_.frame_in_use(frame->index) != frame)
-        return Violation{"a page in a table is in use", 1, frame->index, where};
-      if ((frame->is_admitted != 0) != (policy_.tier(frame->index) != Tier::none))
-        return Violation{"the policy knows the admitted pages", frame->is_admitted, frame->index,
+      if (store_.frame_in_use(index) != frame)
+        return Violation{"a page in a table is in use", 1, index, where};
+      if (cache.is_purgeable_ != (cache.policy_.tier(frame->record) != Tier::none))
+        return Violation{"the policy knows the pages that may go", cache.is_purgeable_, index,
                          where};
-      unknown += frame->is_admitted == 0;
       pinned += frame->is_pinned();
       if (++frames > cache.page_count())
         return Violation{"a cache's pages are counted", cache.page_count(), frames, where};
@@ -181,16 +187,15 @@ std::optional<Violation> BufferPool::find_violation_in(PageCache& cache) noexcep
     return Violation{"a cache's pages are counted", cache.page_count(), frames, where};
   if (pinned != cache.pinned_)
     return Violation{"a cache's pinned pages are counted", cache.pinned_, pinned, where};
-  if (cache.is_purgeable_ && unknown != cache.pending_count_)
-    return Violation{"pages that the policy does not know are pending", cache.pending_count_,
-                     unknown, where};
+  const TierCounts tiers = cache.policy_.counts();
+  if (cache.is_purgeable_ && tiers.warm + tiers.hot != frames)
+    return Violation{"the policy knows no other pages", frames, tiers.warm + tiers.hot, where};
   return std::nullopt;
 }
 
 std::optional<Violation> BufferPool::find_violation() noexcept {
   const LockGuard guard(lock_);
   if (auto broken = store_.find_violation()) return broken;
-  if (auto broken = policy_.find_violation()) return broken;
   if (used_frames_ + unevictable_frames_ != store_.frames_in_use())
     return Violation{"frames in use are evictable or not", store_.frames_in_use(),
                      used_frames_ + unevictable_frames_, 0};

@@ -42,10 +42,9 @@ class Subject {
     const auto is_evictable = [pinned](FrameIndex frame) { return frame >= pinned; };
     while (count > 0) {
       const std::size_t most = std::min<std::uint64_t>(batch, count);
-      const std::uint32_t chosen =
-          policy_->choose_victims(is_evictable, std::span(victims).first(most));
-      for (std::uint32_t i = 0; i < chosen; ++i) policy_->admit(victims[i], next_key());
-      count -= chosen;
+      for (std::size_t i = 0; i < most; ++i) victims[i] = policy_->choose_victim(is_evictable);
+      for (std::size_t i = 0; i < most; ++i) policy_->admit(victims[i], next_key());
+      count -= most;
     }
   }
 

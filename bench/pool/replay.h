@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "allocators/pool/policy/indexed_policy.h"
 #include "allocators/pool/policy/policies.h"
 #include "bench/pool/trace.h"
 
@@ -25,21 +26,21 @@ template <class Policy>
 class OwnedPolicy {
  public:
   explicit OwnedPolicy(std::uint32_t capacity)
-      : block_(std::aligned_alloc(64, (Policy::bytes_needed(capacity) + 63) / 64 * 64)) {
-    const std::size_t bytes = (Policy::bytes_needed(capacity) + 63) / 64 * 64;
+      : block_(std::aligned_alloc(64, IndexedPolicy<Policy>::bytes_needed(capacity))) {
     if (block_ == nullptr) std::abort();
-    std::fill_n(static_cast<std::byte*>(block_.get()), bytes, std::byte{});
-    policy_.start({.block = block_.get(), .bytes = bytes, .max_frames = capacity}, capacity);
+    std::fill_n(static_cast<std::byte*>(block_.get()),
+                IndexedPolicy<Policy>::bytes_needed(capacity), std::byte{});
+    policy_.start(block_.get(), capacity, capacity);
   }
-  Policy& operator*() { return policy_; }
-  Policy* operator->() { return &policy_; }
+  IndexedPolicy<Policy>& operator*() { return policy_; }
+  IndexedPolicy<Policy>* operator->() { return &policy_; }
 
  private:
   struct Free {
     void operator()(void* block) const { std::free(block); }
   };
   std::unique_ptr<void, Free> block_;
-  Policy policy_;
+  IndexedPolicy<Policy> policy_;
 };
 
 /// A pool of `capacity` frames without data, driven by a trace.
@@ -62,7 +63,7 @@ class Replay {
     }
     return result_;
   }
-  Policy& policy() { return *policy_; }
+  Policy& policy() { return policy_->policy(); }
 
  private:
   void refer(std::uint32_t page) {
@@ -74,8 +75,8 @@ class Replay {
     }
     FrameIndex frame = no_frame;
     if (free_.empty()) {
-      const auto any = [](FrameIndex) { return true; };
-      if (policy_->choose_victims(any, std::span(&frame, 1)) != 1) std::abort();
+      frame = policy_->choose_victim([](FrameIndex) { return true; });
+      if (frame == no_frame) std::abort();
       frame_of_page_[page_of_frame_[frame]] = no_frame;
     } else {
       frame = free_.back();

@@ -4,15 +4,27 @@
 #include <algorithm>
 
 namespace sqlitemem {
+namespace {
+
+/// Where the second ring lies, behind the first.
+void* second_block(const PolicyMemory& memory) noexcept {
+  return static_cast<std::byte*>(memory.ghosts) + GhostRing::bytes_needed(memory.max_capacity);
+}
+
+}  // namespace
 
 void Arc::start(const PolicyMemory& memory, std::uint32_t capacity) noexcept {
-  *this = Arc();
-  MemoryCutter cutter(memory);
-  start_queues(cutter, memory.max_frames);
-  const std::size_t ring_bytes = GhostRing::bytes_needed(max_frames_);
-  once_ghosts_.start(cutter.take<void>(ring_bytes), max_frames_);
-  again_ghosts_.start(cutter.take<void>(ring_bytes), max_frames_);
+  start_queues(memory);
+  once_ghosts_.start(memory.ghosts, memory.max_capacity);
+  again_ghosts_.start(second_block(memory), memory.max_capacity);
+  target_ = 0;
   resize(capacity);
+}
+
+void Arc::move_ghosts(const PolicyMemory& memory) noexcept {
+  once_ghosts_.move(memory.ghosts, memory.max_capacity);
+  again_ghosts_.move(second_block(memory), memory.max_capacity);
+  max_capacity_ = memory.max_capacity;
 }
 
 void Arc::resize(std::uint32_t capacity) noexcept {
@@ -23,7 +35,7 @@ void Arc::resize(std::uint32_t capacity) noexcept {
   trim_ghosts();
 }
 
-void Arc::admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
+bool Arc::admit(FrameRecord& frame, std::uint64_t key_hash) noexcept {
   const std::uint32_t fingerprint = GhostRing::fingerprint(key_hash);
   const std::uint32_t once = once_ghosts_.count();
   const std::uint32_t again = again_ghosts_.count();
@@ -37,23 +49,24 @@ void Arc::admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
   }
   enter(*queue, frame, key_hash);
   trim_ghosts();
+  return queue == &hot_;
 }
 
-void Arc::on_reference(FrameIndex frame) noexcept {
+void Arc::on_reference(FrameRecord& frame) noexcept {
   if (!knows(frame)) return;
-  queue_of(links(frame).queue).remove(frame);
-  hot_.push_newest(frame);
+  queue_of(frame).remove(frame);
+  hot_.push_newest(frame, time_);
 }
 
-void Arc::remove(FrameIndex frame, KeyMemory key_memory) noexcept {
+void Arc::remove(FrameRecord& frame, KeyMemory key_memory) noexcept {
   if (!knows(frame)) return;
-  FrameQueue& queue = queue_of(links(frame).queue);
+  FrameQueue& queue = queue_of(frame);
   queue.remove(frame);
   if (key_memory == KeyMemory::remember) remember(queue, frame);
 }
 
-void Arc::remember(const FrameQueue& queue, FrameIndex frame) noexcept {
-  ghosts_of(queue).push(links(frame).fingerprint);
+void Arc::remember(const FrameQueue& queue, const FrameRecord& frame) noexcept {
+  ghosts_of(queue).push(fingerprint_of(frame));
   trim_ghosts();
 }
 
@@ -66,13 +79,6 @@ void Arc::trim_ghosts() noexcept {
   while (again_ghosts_.count() > 0 && pages + ghost_count() > 2 * capacity) {
     again_ghosts_.drop_oldest();
   }
-}
-
-void Arc::take_back(FrameIndex frame) noexcept {
-  FrameQueue& queue = queue_of(links(frame).last_queue);
-  ghosts_of(queue).take(links(frame).fingerprint);
-  queue.push_newest(frame);
-  trim_ghosts();
 }
 
 void Arc::forget_ghosts() noexcept {

@@ -20,25 +20,27 @@ class Arc : public QueuePair {
   static constexpr std::string_view name = "arc";
   static constexpr bool reference_is_a_mark = false;
 
-  [[nodiscard]] static std::size_t bytes_needed(std::uint32_t max_frames) noexcept {
-    return table_bytes(max_frames) + 2 * GhostRing::bytes_needed(max_frames);
+  [[nodiscard]] static std::size_t bytes_needed(std::uint32_t max_capacity) noexcept {
+    return 2 * GhostRing::bytes_needed(max_capacity);
   }
   void start(const PolicyMemory& memory, std::uint32_t capacity) noexcept;
+  void move_ghosts(const PolicyMemory& memory) noexcept;
   void resize(std::uint32_t capacity) noexcept;
 
-  void admit(FrameIndex frame, std::uint64_t key_hash) noexcept;
-  void on_reference(FrameIndex frame) noexcept;
-  void remove(FrameIndex frame, KeyMemory key_memory) noexcept;
+  bool admit(FrameRecord& frame, std::uint64_t key_hash) noexcept;
+  void on_reference(FrameRecord& frame) noexcept;
+  void remove(FrameRecord& frame, KeyMemory key_memory) noexcept;
 
   template <class Predicate>
-  [[nodiscard]] std::uint32_t choose_victims(Predicate&& is_evictable,
-                                             std::span<FrameIndex> victims) noexcept {
-    return collect(
-        victims, [&] { return next_victim(is_evictable); }, [&] { search_all(); });
+  [[nodiscard]] FrameRecord* choose_victim(Predicate&& is_evictable) noexcept {
+    if (FrameRecord* frame = next_victim(is_evictable)) [[likely]]
+      return frame;
+    search_all();
+    return next_victim(is_evictable);
   }
-  void take_back(FrameIndex frame) noexcept;
   void forget_ghosts() noexcept;
 
+  [[nodiscard]] QueueAge age() const noexcept { return age_of(warm_.count() > target_, 100); }
   [[nodiscard]] TierCounts counts() const noexcept {
     return {.warm = warm_.count(), .hot = hot_.count(), .cold = ghost_count()};
   }
@@ -50,21 +52,19 @@ class Arc : public QueuePair {
   [[nodiscard]] std::optional<Violation> find_violation() const;
 
  private:
-  friend struct PolicyTestAccess;
   [[nodiscard]] GhostRing& ghosts_of(const FrameQueue& queue) noexcept {
     return &queue == &warm_ ? once_ghosts_ : again_ghosts_;
   }
-  void remember(const FrameQueue& queue, FrameIndex frame) noexcept;
+  void remember(const FrameQueue& queue, const FrameRecord& frame) noexcept;
   void trim_ghosts() noexcept;
 
   template <class Predicate>
-  [[nodiscard]] FrameIndex next_victim(Predicate& is_evictable) noexcept {
-    const bool warm_first = warm_.count() > target_;
-    const FrameIndex frame = find_oldest(warm_first, is_evictable);
-    if (frame == no_frame) return no_frame;
-    FrameQueue& queue = queue_of(links(frame).queue);
-    leave(queue, frame);
-    remember(queue, frame);
+  [[nodiscard]] FrameRecord* next_victim(Predicate& is_evictable) noexcept {
+    FrameRecord* frame = find_oldest(warm_.count() > target_, is_evictable);
+    if (frame == nullptr) return nullptr;
+    FrameQueue& queue = queue_of(*frame);
+    queue.remove(*frame);
+    remember(queue, *frame);
     return frame;
   }
 

@@ -3,34 +3,43 @@
 
 namespace sqlitemem {
 
-void FrameQueue::search_all() noexcept {
-  for (FrameIndex at = oldest_; at != cursor_; at = links_[at].newer) links_[at].is_passed = false;
-  cursor_ = oldest_;
-  again_ = no_frame;
+void FrameQueue::remove_other(FrameRecord& frame) noexcept {
+  if (cursor_ == &frame) cursor_ = frame.newer;
+  if (again_ == &frame) again_ = passed_or_none(frame.newer);
+  (frame.older == nullptr ? oldest_ : frame.older->newer) = frame.newer;
+  (frame.newer == nullptr ? newest_ : frame.newer->older) = frame.older;
+  frame.place.store(0, std::memory_order_relaxed);
+  count_.add(-1);
 }
 
-std::optional<Violation> FrameQueue::find_violation(FrameIndex max_frames) const {
+void FrameQueue::search_all() noexcept {
+  for (FrameRecord* at = oldest_; at != cursor_; at = at->newer)
+    at->place.store(number_, std::memory_order_relaxed);
+  cursor_ = oldest_;
+  again_ = nullptr;
+}
+
+std::optional<Violation> FrameQueue::find_violation() const {
   std::uint32_t reached = 0;
-  FrameIndex older = no_frame;
+  const FrameRecord* older = nullptr;
   bool is_before_cursor = true;
-  bool found_again = again_ == no_frame;
-  for (FrameIndex at = oldest_; at != no_frame; older = at, at = links_[at].newer) {
-    const FrameLinks& links = links_[at];
-    if (at >= max_frames) return Violation{"a queue links existing frames", max_frames, at};
-    if (++reached > count_) return Violation{"a queue is as long as counted", count_, reached};
-    if (links.older != older) return Violation{"newer and older mirror", older, links.older};
-    if (links.queue != number_) return Violation{"members name the queue", number_, links.queue};
+  bool found_again = again_ == nullptr;
+  for (const FrameRecord* at = oldest_; at != nullptr; older = at, at = at->newer) {
+    const auto where = reinterpret_cast<std::uintptr_t>(at);
+    if (++reached > count())
+      return Violation{"a queue is as long as counted", count(), reached, where};
+    if (at->older != older) return Violation{"newer and older mirror", 1, 0, where};
+    if (number_in(*at) != number_)
+      return Violation{"members name the queue", number_, number_in(*at), where};
     if (at == cursor_) is_before_cursor = false;
     if (at == again_ && is_before_cursor) found_again = true;
-    if (links.is_passed != is_before_cursor) {
-      return Violation{"older than the cursor = passed", is_before_cursor, links.is_passed};
-    }
+    if (is_passed(*at) != is_before_cursor)
+      return Violation{"older than the cursor = passed", is_before_cursor, is_passed(*at), where};
   }
-  if (reached != count_) return Violation{"a queue is as long as counted", count_, reached};
-  if (older != newest_) return Violation{"the last member is the newest", newest_, older};
-  if (is_before_cursor != (cursor_ == no_frame)) {
-    return Violation{"the cursor is a member or at the end", no_frame, cursor_};
-  }
+  if (reached != count()) return Violation{"a queue is as long as counted", count(), reached};
+  if (older != newest_) return Violation{"the last member is the newest", 1, 0};
+  if (is_before_cursor != (cursor_ == nullptr))
+    return Violation{"the cursor is a member or at the end", 1, 0};
   if (!found_again) return Violation{"the frame to ask again was passed", 1, 0};
   return std::nullopt;
 }

@@ -3,24 +3,13 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "allocators/pool/policy/policy.h"
 
 namespace sqlitemem {
 
-/// What a policy keeps per frame. Four to a cache line.
-struct FrameLinks {
-  FrameIndex newer;
-  FrameIndex older;
-  std::uint32_t fingerprint;  ///< Of the page's key; see GhostRing.
-  std::uint8_t queue;         ///< Which queue of the policy holds it; 0: none.
-  std::uint8_t last_queue;    ///< Which one held it when it was chosen as a victim.
-  bool is_passed;             ///< The search of its queue went past it: it was refused.
-  bool is_referenced;         ///< For policies without marks.
-};
-static_assert(sizeof(FrameLinks) == 16);
-
-/// A doubly linked list through an array of FrameLinks. Searching does not start over at frames
+/// A doubly linked list through the records of frames. Searching does not start over at frames
 /// that were refused (most are pinned by one large transaction): they are passed, and keep their
 /// place. The search goes on behind them and asks about few of them again each time:
 ///
@@ -36,100 +25,123 @@ static_assert(sizeof(FrameLinks) == 16);
 /// (4) `again` is a passed frame or none.
 class FrameQueue {
  public:
-  /// `number`: of this queue, not 0.
-  void start(FrameLinks* links, std::uint8_t number) noexcept {
-    links_ = links;
+  /// `number`: of this queue, 1 to 127.
+  void start(std::uint8_t number) noexcept {
+    *this = FrameQueue();
     number_ = number;
   }
 
-  [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
-  /// no_frame: it is empty.
-  [[nodiscard]] FrameIndex oldest() const noexcept { return oldest_; }
+  /// Any thread.
+  [[nodiscard]] std::uint32_t count() const noexcept { return count_.value(); }
+  /// nullptr: it is empty.
+  [[nodiscard]] FrameRecord* oldest() const noexcept { return oldest_; }
   [[nodiscard]] std::uint8_t number() const noexcept { return number_; }
+  /// Of the queue that holds the frame; 0: none.
+  [[nodiscard]] static std::uint8_t number_in(const FrameRecord& record) noexcept {
+    return record.place.load(std::memory_order_relaxed) & ~passed_bit;
+  }
 
-  void push_newest(FrameIndex frame) noexcept {
-    FrameLinks& links = links_[frame];
-    SQLITEMEM_CHECK(links.queue == 0, links.queue, 0);
-    links.newer = no_frame;
-    links.older = newest_;
-    links.queue = number_;
-    links.is_passed = false;
-    (newest_ == no_frame ? oldest_ : links_[newest_].newer) = frame;
-    newest_ = frame;
-    if (cursor_ == no_frame) cursor_ = frame;
-    ++count_;
+  void push_newest(FrameRecord& frame, std::uint16_t time) noexcept {
+    SQLITEMEM_CHECK(number_in(frame) == 0, number_in(frame), 0);
+    FrameRecord* newest = newest_;
+    frame.newer = nullptr;
+    frame.older = newest;
+    frame.stamp = time;
+    frame.place.store(number_, std::memory_order_relaxed);
+    newest_ = &frame;
+    if (newest != nullptr) [[likely]]
+      newest->newer = &frame;
+    else
+      oldest_ = &frame;
+    if (cursor_ == nullptr) cursor_ = &frame;
+    count_.add(1);
   }
-  void remove(FrameIndex frame) noexcept {
-    FrameLinks& links = links_[frame];
-    SQLITEMEM_CHECK(links.queue == number_, links.queue, number_);
-    if (frame == oldest_ && cursor_ == frame) return remove_oldest();
-    if (cursor_ == frame) cursor_ = links.newer;
-    if (again_ == frame) again_ = passed_or_none(links.newer);
-    (links.older == no_frame ? oldest_ : links_[links.older].newer) = links.newer;
-    (links.newer == no_frame ? newest_ : links_[links.newer].older) = links.older;
-    links.queue = 0;
-    links.is_passed = false;
-    --count_;
+  void remove(FrameRecord& frame) noexcept {
+    SQLITEMEM_CHECK(number_in(frame) == number_, number_in(frame), number_);
+    if (&frame == oldest_ && cursor_ == &frame) [[likely]]
+      return remove_oldest(frame);
+    remove_other(frame);
   }
-  void make_newest(FrameIndex frame) noexcept {
-    if (frame == newest_) return;
+  void make_newest(FrameRecord& frame, std::uint16_t time) noexcept {
+    if (&frame == newest_) {
+      frame.stamp = time;
+      return;
+    }
     remove(frame);
-    push_newest(frame);
+    push_newest(frame, time);
   }
 
   /// The oldest frame that `is_evictable` holds of, as far as it is asked; it stays in the queue.
-  /// no_frame: none that was not passed before, nor among the few asked again.
+  /// nullptr: none that was not passed before, nor among the few asked again.
   template <class Predicate>
-  [[nodiscard]] FrameIndex find_oldest(Predicate& is_evictable) noexcept {
-    for (int left = cursor_ == oldest_ ? 0 : asked_again; left > 0; --left) {
-      if (again_ == no_frame) again_ = oldest_;
-      const FrameIndex frame = again_;
-      if (is_evictable(frame)) return frame;
-      again_ = passed_or_none(links_[frame].newer);
-    }
-    while (cursor_ != no_frame) {
-      const FrameIndex frame = cursor_;
-      if (is_evictable(frame)) return frame;
-      links_[frame].is_passed = true;
-      cursor_ = links_[frame].newer;
-    }
-    return no_frame;
+  [[nodiscard]] FrameRecord* find_oldest(Predicate& is_evictable) noexcept {
+    FrameRecord* frame = cursor_;
+    if (frame == oldest_ && frame != nullptr && is_evictable(std::as_const(*frame))) [[likely]]
+      return frame;
+    return search(is_evictable);
   }
 
   /// The next search starts at the oldest frame. O(passed frames).
   void search_all() noexcept;
   /// The next search asks about this member first, if it was passed.
-  void ask_again(FrameIndex frame) noexcept {
-    if (links_[frame].is_passed) again_ = frame;
+  void ask_again(FrameRecord& frame) noexcept {
+    if (is_passed(frame)) again_ = &frame;
+  }
+  /// For how long the oldest frame has been here; 0 if there is none.
+  [[nodiscard]] std::uint32_t age(std::uint16_t time) const noexcept {
+    return oldest_ == nullptr ? 0 : static_cast<std::uint16_t>(time - oldest_->stamp);
   }
 
-  /// O(count). `max_frames`: no list can be longer.
-  [[nodiscard]] std::optional<Violation> find_violation(FrameIndex max_frames) const;
+  /// O(count).
+  [[nodiscard]] std::optional<Violation> find_violation() const;
 
  private:
   friend struct PolicyTestAccess;
+  static constexpr std::uint8_t passed_bit = 0x80;
   // Passed frames asked about in each search. Two let the search get round them in half as many
   // evictions as there are passed frames.
   static constexpr int asked_again = 2;
 
-  /// The usual victim. None is passed, as the search is about to ask about this one.
-  void remove_oldest() noexcept {
-    FrameLinks& links = links_[oldest_];
-    oldest_ = cursor_ = links.newer;
-    (oldest_ == no_frame ? newest_ : links_[oldest_].older) = no_frame;
-    links.queue = 0;
-    --count_;
+  [[nodiscard]] static bool is_passed(const FrameRecord& record) noexcept {
+    return (record.place.load(std::memory_order_relaxed) & passed_bit) != 0;
   }
-  [[nodiscard]] FrameIndex passed_or_none(FrameIndex frame) const noexcept {
-    return frame != no_frame && links_[frame].is_passed ? frame : no_frame;
+  template <class Predicate>
+  [[nodiscard, gnu::noinline]] FrameRecord* search(Predicate& is_evictable) noexcept {
+    for (int left = cursor_ == oldest_ ? 0 : asked_again; left > 0; --left) {
+      if (again_ == nullptr) again_ = oldest_;
+      FrameRecord* frame = again_;
+      if (is_evictable(std::as_const(*frame))) return frame;
+      again_ = passed_or_none(frame->newer);
+    }
+    while (cursor_ != nullptr) {
+      FrameRecord* frame = cursor_;
+      if (is_evictable(std::as_const(*frame))) return frame;
+      frame->place.store(number_ | passed_bit, std::memory_order_relaxed);
+      cursor_ = frame->newer;
+    }
+    return nullptr;
+  }
+  /// The usual victim. None is passed, as the search is about to ask about this one.
+  void remove_oldest(FrameRecord& frame) noexcept {
+    FrameRecord* newer = frame.newer;
+    oldest_ = cursor_ = newer;
+    if (newer != nullptr) [[likely]]
+      newer->older = nullptr;
+    else
+      newest_ = nullptr;
+    frame.place.store(0, std::memory_order_relaxed);
+    count_.add(-1);
+  }
+  void remove_other(FrameRecord& frame) noexcept;
+  [[nodiscard]] static FrameRecord* passed_or_none(FrameRecord* frame) noexcept {
+    return frame != nullptr && is_passed(*frame) ? frame : nullptr;
   }
 
-  FrameLinks* links_ = nullptr;
-  FrameIndex oldest_ = no_frame;
-  FrameIndex newest_ = no_frame;
-  FrameIndex cursor_ = no_frame;
-  FrameIndex again_ = no_frame;
-  std::uint32_t count_ = 0;
+  FrameRecord* oldest_ = nullptr;
+  FrameRecord* newest_ = nullptr;
+  FrameRecord* cursor_ = nullptr;
+  FrameRecord* again_ = nullptr;
+  ReadableCount count_;
   std::uint8_t number_ = 0;
 };
 

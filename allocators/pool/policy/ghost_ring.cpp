@@ -9,6 +9,7 @@
 namespace sqlitemem {
 
 std::size_t GhostRing::bytes_needed(std::uint32_t max_limit) noexcept {
+  if (max_limit == 0) return 0;
   const std::size_t slots = max_limit;
   return round_up(slots * sizeof(Slot), 64) +
          round_up(std::bit_ceil(slots + 1) * sizeof(std::uint32_t), 64);
@@ -33,6 +34,23 @@ void GhostRing::set_limit(std::uint32_t limit) noexcept {
   }
 }
 
+void GhostRing::move(void* block, std::uint32_t max_limit) noexcept {
+  const GhostRing before = *this;
+  start(block, max_limit);
+  next_ = before.next_ - before.span_;
+  set_limit(before.limit_);
+  // Gaps, too: what was taken out still counts as an eviction.
+  for (std::uint32_t at = 0; at < before.span_; ++at) {
+    const std::uint32_t fingerprint = before.slot(at).fingerprint;
+    if (fingerprint != 0) {
+      push(fingerprint);
+    } else {
+      slot(span_++) = {};
+      ++next_;
+    }
+  }
+}
+
 void GhostRing::grow(std::uint32_t slots_used) noexcept {
   std::rotate(slots_, slots_ + oldest_, slots_ + slots_used_);
   oldest_ = 0;
@@ -50,13 +68,13 @@ void GhostRing::grow(std::uint32_t slots_used) noexcept {
 }
 
 void GhostRing::drop_oldest() noexcept {
-  SQLITEMEM_CHECK(count_ > 0, count_, 0);
-  const std::uint32_t before = count_;
-  while (count_ == before) drop_slot();
+  SQLITEMEM_CHECK(count() > 0, count(), 0);
+  const std::uint32_t before = count();
+  while (count() == before) drop_slot();
 }
 
 void GhostRing::clear() noexcept {
-  while (count_ > 0) drop_slot();
+  while (count() > 0) drop_slot();
   span_ = 0;
 }
 
@@ -76,8 +94,8 @@ std::optional<Violation> GhostRing::find_violation() const {
     }
     if (now != span_ - at) return Violation{"every ghost is reached", span_ - at, now};
   }
-  if (fingerprints != count_) {
-    return Violation{"ghosts are as many as counted", count_, fingerprints};
+  if (fingerprints != count()) {
+    return Violation{"ghosts are as many as counted", count(), fingerprints};
   }
   return std::nullopt;
 }

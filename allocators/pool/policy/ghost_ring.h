@@ -6,12 +6,13 @@
 #include <optional>
 
 #include "allocators/base/check.h"
+#include "allocators/pool/policy/policy.h"
 
 namespace sqlitemem {
 
 /// Remembers the latest `limit` evictions (what was taken out again still counts as one). 12 to 16
-/// bytes per eviction, in memory that its user gives. Two pages are confused with a probability of
-/// 2^-32 each. Evictions are numbered; what is forgotten is not unlinked, but recognised by its
+/// bytes per eviction, in memory that its user gives. Pages are confused only if they have the same
+/// fingerprint. Evictions are numbered; what is forgotten is not unlinked, but recognised by its
 /// number, so that forgetting touches no bucket and a push touches one.
 ///
 ///     slots    [ .. │ c │ – │ e │ f │ g │ .. ]      – : taken out
@@ -37,6 +38,9 @@ class GhostRing {
   /// How many evictions are remembered; forgets the oldest above it. O(limit) when it grows beyond
   /// a quarter more than ever before.
   void set_limit(std::uint32_t limit) noexcept;
+  /// Takes what is remembered to another block, of zeroed bytes_needed(max_limit) for no less than
+  /// the present limit. O(limit).
+  void move(void* block, std::uint32_t max_limit) noexcept;
 
   void push(std::uint32_t fingerprint) noexcept {
     if (limit_ == 0) return;
@@ -45,7 +49,7 @@ class GhostRing {
     slot(span_) = {.fingerprint = fingerprint, .before = latest};
     latest = next_++;
     ++span_;
-    ++count_;
+    count_.add(1);
   }
   /// Takes out the latest one with this fingerprint. false: there is none.
   bool take(std::uint32_t fingerprint) noexcept {
@@ -55,7 +59,7 @@ class GhostRing {
       Slot& found = slot(span_ - now);
       if (found.fingerprint == fingerprint) {
         found.fingerprint = 0;
-        --count_;
+        count_.add(-1);
         return true;
       }
       last = now;
@@ -67,7 +71,7 @@ class GhostRing {
   void drop_oldest() noexcept;
   void clear() noexcept;
 
-  [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
+  [[nodiscard]] std::uint32_t count() const noexcept { return count_.value(); }
   [[nodiscard]] std::uint32_t limit() const noexcept { return limit_; }
   /// O(limit × length of a chain).
   [[nodiscard]] std::optional<Violation> find_violation() const;
@@ -88,11 +92,12 @@ class GhostRing {
   /// Numbers wrap around; a very old one may then look young, but leads to a slot of the span.
   [[nodiscard]] std::uint32_t age(std::uint32_t number) const noexcept { return next_ - number; }
   [[nodiscard]] std::uint32_t& bucket(std::uint32_t fingerprint) const noexcept {
-    return buckets_[fingerprint & bucket_mask_];
+    const std::uint32_t spread = fingerprint * 0x9E3779B1;
+    return buckets_[(spread ^ spread >> 15) & bucket_mask_];
   }
   void grow(std::uint32_t slots_used) noexcept;
   void drop_slot() noexcept {
-    count_ -= slot(0).fingerprint != 0 ? 1 : 0;
+    count_.add(slot(0).fingerprint != 0 ? -1 : 0);
     oldest_ = oldest_ + 1 == slots_used_ ? 0 : oldest_ + 1;
     --span_;
   }
@@ -106,7 +111,7 @@ class GhostRing {
   std::uint32_t oldest_ = 0;  ///< Index of a slot.
   std::uint32_t next_ = 1;    ///< Number of the next eviction.
   std::uint32_t span_ = 0;
-  std::uint32_t count_ = 0;
+  ReadableCount count_;
 };
 
 }  // namespace sqlitemem

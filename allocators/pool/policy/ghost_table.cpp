@@ -18,7 +18,7 @@ void GhostTable::move_out_of(std::uint32_t number) noexcept {
   for (std::uint32_t at = bucket_places; at > 0; --at) {
     const std::uint32_t fingerprint = old.places[at - 1];
     if (fingerprint == 0) continue;
-    --count_;
+    count_.add(-1);
     push(fingerprint);
   }
 }
@@ -30,7 +30,8 @@ void GhostTable::set_limit(std::uint32_t limit) noexcept {
   limit_ = limit;
   places_ = std::min(limit, bucket_places);
   bucket_count_ = buckets_of(limit);
-  if (bucket_count_ == before && places_ >= places) return;
+  // Where nothing is remembered, every place is empty.
+  if (count() == 0 || (bucket_count_ == before && places_ >= places)) return;
   // With more buckets none moves down, with fewer none moves up.
   if (bucket_count_ > before) {
     for (std::uint32_t number = before; number > 0; --number) move_out_of(number - 1);
@@ -39,7 +40,15 @@ void GhostTable::set_limit(std::uint32_t limit) noexcept {
   }
 }
 
+void GhostTable::move(void* block, std::uint32_t max_limit) noexcept {
+  auto* buckets = static_cast<Bucket*>(block);
+  if (count() != 0) std::copy_n(buckets_, bucket_count_, buckets);
+  buckets_ = buckets;
+  max_limit_ = max_limit;
+}
+
 void GhostTable::clear() noexcept {
+  if (count() == 0) return;
   std::fill_n(buckets_, bucket_count_, Bucket{});
   count_ = 0;
 }
@@ -49,7 +58,7 @@ std::optional<Violation> GhostTable::find_violation() const {
     return Violation{"places <= limit", limit_, std::uint64_t{bucket_count_} * places_};
   }
   std::uint32_t fingerprints = 0;
-  for (std::uint32_t number = 0; number < bucket_count_; ++number) {
+  for (std::uint32_t number = 0; limit_ != 0 && number < bucket_count_; ++number) {
     for (std::uint32_t at = 0; at < bucket_places; ++at) {
       const std::uint32_t fingerprint = buckets_[number].places[at];
       if (fingerprint == 0) continue;
@@ -59,8 +68,8 @@ std::optional<Violation> GhostTable::find_violation() const {
       if (at >= places_) return Violation{"places that are left out are empty", places_, at};
     }
   }
-  if (fingerprints != count_) {
-    return Violation{"ghosts are as many as counted", count_, fingerprints};
+  if (fingerprints != count()) {
+    return Violation{"ghosts are as many as counted", count(), fingerprints};
   }
   return std::nullopt;
 }

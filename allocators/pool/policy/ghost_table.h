@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "allocators/base/check.h"
+#include "allocators/pool/policy/policy.h"
 
 namespace sqlitemem {
 
@@ -14,12 +15,13 @@ namespace sqlitemem {
 /// eviction. Whatever enters a bucket moves the others on by one place, and what was in the last
 /// place is forgotten: no number, no chain, and nothing to unlink. So a page is remembered for 16
 /// more evictions into its bucket, which with good hashes is as many evictions as the table has
-/// places, give or take a quarter. 4 bytes per place, in memory that its user gives. Two pages are
-/// confused with a probability of 2^-28.
+/// places, give or take a quarter. 4 bytes per place, in memory that its user gives. Pages are
+/// confused only if they have the same fingerprint.
 ///
-///     bucket of f = f × buckets >> 32         | newest │ – │ .. │ oldest |     – : taken out
+///     bucket of f = spread(f) × buckets >> 32    | newest │ – │ .. │ oldest |     – : taken out
 ///
-/// The mapping is monotone, so that the table can be resized in place.
+/// spread() is a multiplication that gives neighbours buckets far apart. The rest of the mapping is
+/// monotone, so that the table can be resized in place.
 ///
 /// Invariants:
 /// (1) Each fingerprint is in its own bucket.
@@ -44,6 +46,9 @@ class GhostTable {
   /// when that changes: what is remembered moves to its new bucket, there in the order of before as
   /// far as it comes from the same one.
   void set_limit(std::uint32_t limit) noexcept;
+  /// Takes what is remembered to another block, of zeroed bytes_needed(max_limit) for no less than
+  /// the present limit.
+  void move(void* block, std::uint32_t max_limit) noexcept;
 
   void push(std::uint32_t fingerprint) noexcept {
     if (limit_ == 0) return;
@@ -59,10 +64,11 @@ class GhostTable {
     bucket.places[0] = fingerprint;
     if (places_ < bucket_places) [[unlikely]]
       bucket.places[places_] = 0;
-    count_ += forgotten == 0 ? 1 : 0;
+    count_.add(forgotten == 0 ? 1 : 0);
   }
   /// Takes out the latest one with this fingerprint. false: there is none.
   bool take(std::uint32_t fingerprint) noexcept {
+    if (count() == 0) return false;
     Bucket& bucket = bucket_of(fingerprint);
     const Quad wanted = {fingerprint, fingerprint, fingerprint, fingerprint};
     const auto found = (load(&bucket.places[0]) == wanted) | (load(&bucket.places[4]) == wanted) |
@@ -74,16 +80,17 @@ class GhostTable {
     std::uint32_t at = 0;
     while (bucket.places[at] != fingerprint) ++at;
     bucket.places[at] = 0;
-    --count_;
+    count_.add(-1);
     return true;
   }
-  /// The bucket will be needed soon.
-  void prefetch(std::uint32_t fingerprint) const noexcept {
-    __builtin_prefetch(&bucket_of(fingerprint), 1);
+  /// The bucket will be needed soon. Inlined always: a call of a function that changes nothing would
+  /// be left out.
+  [[gnu::always_inline]] void prefetch(std::uint32_t fingerprint) const noexcept {
+    if (limit_ != 0) __builtin_prefetch(&bucket_of(fingerprint), 1);
   }
   void clear() noexcept;
 
-  [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
+  [[nodiscard]] std::uint32_t count() const noexcept { return count_.value(); }
   [[nodiscard]] std::uint32_t limit() const noexcept { return limit_; }
   /// O(limit).
   [[nodiscard]] std::optional<Violation> find_violation() const;
@@ -93,6 +100,9 @@ class GhostTable {
   struct alignas(64) Bucket {
     std::uint32_t places[bucket_places];  ///< The newest first; 0: empty.
   };
+  /// 2^32 divided by the golden ratio: multiples of it are never close together (D. Knuth, "The Art
+  /// of Computer Programming", volume 3, 6.4).
+  static constexpr std::uint32_t spread_factor = 0x9E3779B1;
   /// Four places at once, in a register where the processor has such.
   using Quad = std::uint32_t __attribute__((vector_size(16)));
 
@@ -108,7 +118,7 @@ class GhostTable {
     return limit < bucket_places ? 1 : limit / bucket_places;
   }
   [[nodiscard]] Bucket& bucket_of(std::uint32_t fingerprint) const noexcept {
-    return buckets_[std::uint64_t{fingerprint} * bucket_count_ >> 32];
+    return buckets_[std::uint64_t{fingerprint * spread_factor} * bucket_count_ >> 32];
   }
   void move_out_of(std::uint32_t number) noexcept;
 
@@ -116,7 +126,7 @@ class GhostTable {
   std::uint32_t bucket_count_ = 1;
   std::uint32_t places_ = 0;  ///< Of a bucket: 16, or the limit.
   std::uint32_t limit_ = 0, max_limit_ = 0;
-  std::uint32_t count_ = 0;
+  ReadableCount count_;
 };
 
 }  // namespace sqlitemem

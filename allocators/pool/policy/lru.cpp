@@ -4,44 +4,38 @@
 namespace sqlitemem {
 
 void Lru::start(const PolicyMemory& memory, std::uint32_t capacity) noexcept {
-  *this = Lru();
-  MemoryCutter cutter(memory);
-  start_table(cutter, memory.max_frames);
-  queue_.start(links_, 1);
+  start_table(memory);
+  queue_.start(1);
+  hot_ = 0;
   set_capacity(capacity);
 }
 
-void Lru::on_reference(FrameIndex frame) noexcept {
+void Lru::on_reference(FrameRecord& frame) noexcept {
   if (!knows(frame)) return;
-  if (!links(frame).is_referenced) ++hot_;
-  links(frame).is_referenced = true;
-  queue_.make_newest(frame);
+  if (frame.mark.value() == 0) {
+    frame.mark.raise();
+    hot_.add(1);
+  }
+  queue_.make_newest(frame, time_);
 }
 
-void Lru::remove(FrameIndex frame, KeyMemory /*key_memory*/) noexcept {
-  if (!knows(frame)) return;
-  if (links(frame).is_referenced) --hot_;
-  queue_.remove(frame);
+void Lru::remove(FrameRecord& frame, KeyMemory /*key_memory*/) noexcept {
+  if (knows(frame)) take_out(frame);
 }
 
-void Lru::take_back(FrameIndex frame) noexcept {
-  if (links(frame).is_referenced) ++hot_;
-  queue_.push_newest(frame);
-}
-
-Tier Lru::tier(FrameIndex frame) const noexcept {
+Tier Lru::tier(const FrameRecord& frame) const noexcept {
   if (!knows(frame)) return Tier::none;
-  return links(frame).is_referenced ? Tier::hot : Tier::warm;
+  return frame.mark.value() != 0 ? Tier::hot : Tier::warm;
 }
 
 std::optional<Violation> Lru::find_violation() const {
-  if (const auto broken = queue_.find_violation(max_frames_)) return broken;
-  std::uint32_t referenced = 0;
-  for (FrameIndex frame = 0; frame < max_frames_; ++frame) {
-    referenced += tier(frame) == Tier::hot ? 1 : 0;
-  }
-  if (referenced != hot_) return Violation{"hot pages are as many as counted", hot_, referenced};
-  return find_table_violation(queue_.count());
+  if (const auto broken = queue_.find_violation()) return broken;
+  std::uint32_t marked = 0;
+  for (const FrameRecord* at = queue_.oldest(); at != nullptr; at = at->newer)
+    marked += at->mark.value() != 0;
+  if (marked != hot_.value())
+    return Violation{"hot pages are as many as counted", hot_.value(), marked};
+  return std::nullopt;
 }
 
 }  // namespace sqlitemem

@@ -3,7 +3,6 @@
 
 #include <array>
 #include <cstddef>
-#include <span>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -29,14 +28,7 @@ inline constexpr auto policy_names = policy_detail::names(std::make_index_sequen
 
 static_assert(policy_names == config_detail::policies, "the option names other policies");
 
-/// A page that the policy is told of.
-struct NewPage {
-  std::uint64_t key_hash;
-  FrameIndex frame;
-};
-
-/// Calls go to the policy that start() chose. The default's references are inline: they are part
-/// of every hit.
+/// Calls go to the policy that start() chose.
 class PolicySet {
   template <class Use, std::size_t I = 0>
   static std::size_t with_alternative(PolicyKind kind, Use use) noexcept {
@@ -64,73 +56,62 @@ class PolicySet {
  public:
   constexpr PolicySet() noexcept = default;
 
-  /// The most that any policy needs for so many frames.
-  [[nodiscard]] static std::size_t bytes_needed(PolicyKind kind, std::uint32_t frames) noexcept {
+  /// See EvictionPolicy.
+  [[nodiscard]] static std::size_t bytes_needed(PolicyKind kind, std::uint32_t capacity) noexcept {
     return with_alternative(
-        kind, [frames](auto type) { return decltype(type)::type::bytes_needed(frames); });
+        kind, [capacity](auto type) { return decltype(type)::type::bytes_needed(capacity); });
   }
   void start(PolicyKind kind, const PolicyMemory& memory, std::uint32_t capacity) noexcept {
     with_alternative(kind, [&](auto type) {
       policy_.emplace<typename decltype(type)::type>().start(memory, capacity);
-      is_mark_ = decltype(type)::type::reference_is_a_mark;
       return std::size_t{0};
     });
   }
-  /// See EvictionPolicy::reference_is_a_mark.
-  [[nodiscard]] bool reference_is_a_mark() const noexcept { return is_mark_; }
-  /// on_reference() if the policy is the default one; it needs no lock.
-  [[nodiscard]] bool marked_by_default(FrameIndex frame) noexcept {
-    using Default = std::variant_alternative_t<0, AnyPolicy>;
-    static_assert(Default::reference_is_a_mark);
-    auto* policy = std::get_if<Default>(&policy_);
-    if (policy == nullptr) return false;
-    policy->on_reference(frame);
-    return true;
+  void move_ghosts(const PolicyMemory& memory) noexcept {
+    visit([&](auto& policy) { policy.move_ghosts(memory); });
   }
-  void on_reference(FrameIndex frame) noexcept {
-    visit([frame](auto& policy) { policy.on_reference(frame); });
+  [[nodiscard]] bool reference_is_a_mark() const noexcept {
+    return visit([]<class Policy>(const Policy&) { return Policy::reference_is_a_mark; });
+  }
+  void on_reference(FrameRecord& frame) noexcept {
+    visit([&](auto& policy) { policy.on_reference(frame); });
   }
   void resize(std::uint32_t frames) noexcept {
     visit([frames](auto& policy) { policy.resize(frames); });
   }
-  /// Returns how many of them came back while they were remembered.
-  std::uint32_t admit(std::span<const NewPage> pages) noexcept {
-    return visit([pages](auto& policy) {
-      // The batch waits for memory once, not once for each of its pages.
-      if constexpr (requires { policy.prefetch(std::uint64_t{}); }) {
-        for (const NewPage& page : pages) policy.prefetch(page.key_hash);
-      }
-      std::uint32_t came_back = 0;
-      for (const NewPage& page : pages) {
-        policy.admit(page.frame, page.key_hash);
-        came_back += policy.tier(page.frame) == Tier::hot ? 1 : 0;
-      }
-      return came_back;
-    });
+  void set_time(std::uint16_t time) noexcept {
+    visit([time](auto& policy) { policy.set_time(time); });
   }
-  void rekey(FrameIndex frame, std::uint64_t key_hash) noexcept {
+  [[nodiscard]] QueueAge age() const noexcept {
+    return visit([](const auto& policy) { return policy.age(); });
+  }
+  /// admit() of the default policy will be called with this hash.
+  [[gnu::always_inline]] void prefetch(std::uint64_t key_hash) const noexcept {
+    using Default = std::variant_alternative_t<0, AnyPolicy>;
+    if (const auto* policy = std::get_if<Default>(&policy_)) policy->prefetch(key_hash);
+  }
+  bool admit(FrameRecord& frame, std::uint64_t key_hash) noexcept {
+    return visit([&](auto& policy) { return policy.admit(frame, key_hash); });
+  }
+  void rekey(FrameRecord& frame, std::uint64_t key_hash) noexcept {
     visit([&](auto& policy) { policy.rekey(frame, key_hash); });
   }
-  void remove(FrameIndex frame, KeyMemory memory) noexcept {
+  void remove(FrameRecord& frame, KeyMemory memory) noexcept {
     visit([&](auto& policy) { policy.remove(frame, memory); });
   }
   template <class Predicate>
-  [[nodiscard]] std::uint32_t choose_victims(Predicate is_evictable,
-                                             std::span<FrameIndex> victims) noexcept {
-    return visit([&](auto& policy) { return policy.choose_victims(is_evictable, victims); });
+  [[nodiscard]] FrameRecord* choose_victim(Predicate is_evictable) noexcept {
+    return visit([&](auto& policy) { return policy.choose_victim(is_evictable); });
   }
-  void ask_again(FrameIndex frame) noexcept {
-    visit([frame](auto& policy) { policy.ask_again(frame); });
+  void ask_again(FrameRecord& frame) noexcept {
+    visit([&](auto& policy) { policy.ask_again(frame); });
   }
-  void take_back(FrameIndex frame) noexcept {
-    visit([frame](auto& policy) { policy.take_back(frame); });
-  }
-  [[nodiscard]] Tier tier(FrameIndex frame) const noexcept {
-    return visit([frame](const auto& policy) { return policy.tier(frame); });
+  [[nodiscard]] Tier tier(const FrameRecord& frame) const noexcept {
+    return visit([&](const auto& policy) { return policy.tier(frame); });
   }
   /// Uses that a policy with marks remembers; nullopt without.
-  [[nodiscard]] std::optional<std::uint8_t> references(FrameIndex frame) const noexcept {
-    return visit([frame](const auto& policy) -> std::optional<std::uint8_t> {
+  [[nodiscard]] std::optional<std::uint8_t> references(const FrameRecord& frame) const noexcept {
+    return visit([&](const auto& policy) -> std::optional<std::uint8_t> {
       if constexpr (requires { policy.marks(frame); })
         return policy.marks(frame);
       else
@@ -143,6 +124,9 @@ class PolicySet {
   [[nodiscard]] std::uint32_t capacity() const noexcept {
     return visit([](const auto& policy) { return policy.capacity(); });
   }
+  [[nodiscard]] std::uint32_t max_capacity() const noexcept {
+    return visit([](const auto& policy) { return policy.max_capacity(); });
+  }
   [[nodiscard]] std::string_view name() const noexcept { return policy_names[policy_.index()]; }
   [[nodiscard]] std::optional<Violation> find_violation() const {
     return visit([](const auto& policy) { return policy.find_violation(); });
@@ -150,7 +134,6 @@ class PolicySet {
 
  private:
   AnyPolicy policy_;
-  bool is_mark_ = true;
 };
 
 }  // namespace sqlitemem

@@ -9,29 +9,33 @@ namespace sqlitemem {
 /// in which of them is to give the next victim, and in their ghosts.
 class QueuePair : public FrameTable {
  public:
-  void ask_again(FrameIndex frame) noexcept {
-    if (knows(frame)) queue_of(links(frame).queue).ask_again(frame);
+  void ask_again(FrameRecord& frame) noexcept {
+    if (knows(frame)) queue_of(frame).ask_again(frame);
   }
-  [[nodiscard]] Tier tier(FrameIndex frame) const noexcept {
+  [[nodiscard]] Tier tier(const FrameRecord& frame) const noexcept {
     if (!knows(frame)) return Tier::none;
-    return links(frame).queue == warm_number ? Tier::warm : Tier::hot;
+    return is_warm(frame) ? Tier::warm : Tier::hot;
   }
 
  protected:
   static constexpr std::uint8_t warm_number = 1, hot_number = 2;
 
-  void start_queues(MemoryCutter& cutter, FrameIndex max_frames) noexcept {
-    start_table(cutter, max_frames);
-    warm_.start(links_, warm_number);
-    hot_.start(links_, hot_number);
+  void start_queues(const PolicyMemory& memory) noexcept {
+    start_table(memory);
+    warm_.start(warm_number);
+    hot_.start(hot_number);
   }
-  [[nodiscard]] FrameQueue& queue_of(std::uint8_t number) noexcept {
-    return number == warm_number ? warm_ : hot_;
+  [[nodiscard]] static bool is_warm(const FrameRecord& frame) noexcept {
+    return FrameQueue::number_in(frame) == warm_number;
+  }
+  /// The queue that holds the frame, which is known.
+  [[nodiscard]] FrameQueue& queue_of(const FrameRecord& frame) noexcept {
+    return is_warm(frame) ? warm_ : hot_;
   }
   /// Whether more than so many percent of the pages are warm.
   [[nodiscard]] bool is_warm_above(std::uint32_t percent) const noexcept {
-    const std::uint64_t pages = std::uint64_t{warm_.count()} + hot_.count();
-    return std::uint64_t{warm_.count()} * 100 > pages * percent;
+    const std::uint64_t warm = warm_.count();
+    return warm * 100 > (warm + hot_.count()) * percent;
   }
   void search_all() noexcept {
     warm_.search_all();
@@ -39,16 +43,22 @@ class QueuePair : public FrameTable {
   }
   /// The oldest frame that may go of one queue, else of the other.
   template <class Predicate>
-  [[nodiscard]] FrameIndex find_oldest(bool warm_first, Predicate& is_evictable) noexcept {
-    const FrameIndex frame = (warm_first ? warm_ : hot_).find_oldest(is_evictable);
-    return frame != no_frame ? frame : (warm_first ? hot_ : warm_).find_oldest(is_evictable);
+  [[nodiscard]] FrameRecord* find_oldest(bool warm_first, Predicate& is_evictable) noexcept {
+    FrameRecord* frame = (warm_first ? warm_ : hot_).find_oldest(is_evictable);
+    if (frame != nullptr) [[likely]]
+      return frame;
+    return (warm_first ? hot_ : warm_).find_oldest(is_evictable);
   }
-  /// Of the queues and the table. O(max_frames).
+  /// Of the queue that gives the next victim. Where pages on trial are to be such a share of all,
+  /// they pass through that many times faster than the others.
+  [[nodiscard]] QueueAge age_of(bool warm_first, std::uint32_t trial_percent) const noexcept {
+    const bool is_warm = warm_first ? warm_.count() != 0 : hot_.count() == 0;
+    if (is_warm) return {.time = warm_.age(time_)};
+    return {.time = hot_.age(time_), .percent = trial_percent};
+  }
   [[nodiscard]] std::optional<Violation> find_queue_violation() const {
-    for (const FrameQueue* queue : {&warm_, &hot_}) {
-      if (const auto broken = queue->find_violation(max_frames_)) return broken;
-    }
-    return find_table_violation(warm_.count() + hot_.count());
+    if (const auto broken = warm_.find_violation()) return broken;
+    return hot_.find_violation();
   }
 
   FrameQueue warm_;  ///< On trial.

@@ -5,24 +5,22 @@
 
 namespace sqlitemem {
 
-std::size_t S3Fifo::bytes_needed(std::uint32_t max_frames) noexcept {
-  return table_bytes(max_frames) + MemoryCutter::rounded(max_frames) +
-         GhostTable::bytes_needed(max_frames);
+void S3Fifo::start(const PolicyMemory& memory, std::uint32_t capacity) noexcept {
+  start_queues(memory);
+  ghosts_.start(memory.ghosts, memory.max_capacity);
+  tuning_ = Tuning();
+  resize(capacity);
 }
 
-void S3Fifo::start(const PolicyMemory& memory, std::uint32_t capacity) noexcept {
-  *this = S3Fifo();
-  MemoryCutter cutter(memory);
-  start_queues(cutter, memory.max_frames);
-  marks_ = cutter.take<ReferenceMark>(memory.max_frames);
-  ghosts_.start(cutter.take<void>(GhostTable::bytes_needed(max_frames_)), max_frames_);
-  resize(capacity);
+void S3Fifo::move_ghosts(const PolicyMemory& memory) noexcept {
+  ghosts_.move(memory.ghosts, memory.max_capacity);
+  max_capacity_ = memory.max_capacity;
 }
 
 void S3Fifo::resize(std::uint32_t capacity) noexcept {
   set_capacity(capacity);
   const std::uint64_t ghosts = std::uint64_t{capacity} * tuning_.ghost_percent / 100;
-  ghosts_.set_limit(static_cast<std::uint32_t>(std::min<std::uint64_t>(ghosts, max_frames_)));
+  ghosts_.set_limit(static_cast<std::uint32_t>(std::min<std::uint64_t>(ghosts, max_capacity_)));
 }
 
 void S3Fifo::tune(const Tuning& tuning) noexcept {
@@ -31,17 +29,11 @@ void S3Fifo::tune(const Tuning& tuning) noexcept {
   resize(capacity_);
 }
 
-void S3Fifo::remove(FrameIndex frame, KeyMemory key_memory) noexcept {
+void S3Fifo::remove(FrameRecord& frame, KeyMemory key_memory) noexcept {
   if (!knows(frame)) return;
-  if (key_memory == KeyMemory::remember) ghosts_.push(links(frame).fingerprint);
-  queue_of(links(frame).queue).remove(frame);
-  marks_[frame].clear();
-}
-
-void S3Fifo::take_back(FrameIndex frame) noexcept {
-  FrameQueue& queue = queue_of(links(frame).last_queue);
-  if (&queue == &warm_ || tuning_.remembers_main) ghosts_.take(links(frame).fingerprint);
-  queue.push_newest(frame);
+  if (key_memory == KeyMemory::remember) ghosts_.push(fingerprint_of(frame));
+  queue_of(frame).remove(frame);
+  frame.mark.clear();
 }
 
 std::optional<Violation> S3Fifo::find_violation() const {

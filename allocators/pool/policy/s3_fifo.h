@@ -7,7 +7,7 @@
 namespace sqlitemem {
 
 /// After Yang, Zhang, Qiu, Yue and Rashmi, "FIFO queues are all you need for cache eviction" (SOSP
-/// 2023). A hit moves nothing: it raises a mark in a byte of its own. Ghosts are not one queue, as
+/// 2023). A hit moves nothing: it raises a mark. Ghosts are not one queue, as
 /// in the paper, but a GhostTable: a page is remembered for about as many evictions, not for
 /// exactly as many.
 ///
@@ -31,37 +31,41 @@ class S3Fifo : public QueuePair {
   static constexpr std::string_view name = "s3fifo";
   static constexpr bool reference_is_a_mark = true;
 
-  [[nodiscard]] static std::size_t bytes_needed(std::uint32_t max_frames) noexcept;
+  [[nodiscard]] static std::size_t bytes_needed(std::uint32_t max_capacity) noexcept {
+    return max_capacity == 0 ? 0 : GhostTable::bytes_needed(max_capacity);
+  }
   void start(const PolicyMemory& memory, std::uint32_t capacity) noexcept;
+  void move_ghosts(const PolicyMemory& memory) noexcept;
   void resize(std::uint32_t capacity) noexcept;
   /// Between operations; the queues approach the new shares as pages come and go.
   void tune(const Tuning& tuning) noexcept;
   [[nodiscard]] const Tuning& tuning() const noexcept { return tuning_; }
 
-  void admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
+  bool admit(FrameRecord& frame, std::uint64_t key_hash) noexcept {
     const bool was_here = ghosts_.take(GhostTable::fingerprint(key_hash));
     enter(was_here ? hot_ : warm_, frame, key_hash);
-    marks_[frame].clear();
+    return was_here;
   }
   /// admit() will be called with this hash.
-  void prefetch(std::uint64_t key_hash) const noexcept {
+  [[gnu::always_inline]] void prefetch(std::uint64_t key_hash) const noexcept {
     ghosts_.prefetch(GhostTable::fingerprint(key_hash));
   }
-  /// Without a lock, by the owner of the page.
-  void on_reference(FrameIndex frame) noexcept { marks_[frame].raise(); }
-  void remove(FrameIndex frame, KeyMemory key_memory) noexcept;
+  void on_reference(FrameRecord& frame) noexcept { frame.mark.raise(); }
+  void remove(FrameRecord& frame, KeyMemory key_memory) noexcept;
 
   template <class Predicate>
-  [[nodiscard]] std::uint32_t choose_victims(Predicate&& is_evictable,
-                                             std::span<FrameIndex> victims) noexcept {
-    return collect(
-        victims, [&] { return next_victim(is_evictable); }, [&] { search_all(); });
+  [[nodiscard]] FrameRecord* choose_victim(Predicate&& is_evictable) noexcept {
+    if (FrameRecord* frame = next_victim(is_evictable)) [[likely]]
+      return frame;
+    return search_everywhere(is_evictable);
   }
-  void take_back(FrameIndex frame) noexcept;
   void forget_ghosts() noexcept { ghosts_.clear(); }
 
-  [[nodiscard]] std::uint8_t marks(FrameIndex frame) const noexcept {
-    return marks_[frame].value();
+  [[nodiscard]] QueueAge age() const noexcept {
+    return age_of(is_warm_above(tuning_.small_percent), tuning_.small_percent);
+  }
+  [[nodiscard]] static std::uint8_t marks(const FrameRecord& frame) noexcept {
+    return frame.mark.value();
   }
   [[nodiscard]] TierCounts counts() const noexcept {
     return {.warm = warm_.count(), .hot = hot_.count(), .cold = ghosts_.count()};
@@ -70,39 +74,45 @@ class S3Fifo : public QueuePair {
   [[nodiscard]] std::optional<Violation> find_violation() const;
 
  private:
-  friend struct PolicyTestAccess;
-  void evict(FrameQueue& queue, FrameIndex frame) noexcept {
-    leave(queue, frame);
-    marks_[frame].clear();
-    if (&queue == &warm_ || tuning_.remembers_main) ghosts_.push(links(frame).fingerprint);
-    // Probably the next one: its ghost's place is a cache line of its own, far from the others.
-    if (const FrameIndex next = queue.oldest(); next != no_frame)
-      ghosts_.prefetch(links(next).fingerprint);
+  template <class Predicate>
+  [[nodiscard, gnu::noinline]] FrameRecord* search_everywhere(Predicate& is_evictable) noexcept {
+    search_all();
+    return next_victim(is_evictable);
   }
-
   /// Each turn evicts, moves a frame from small to main, or lowers a mark, so it ends.
   template <class Predicate>
-  [[nodiscard]] FrameIndex next_victim(Predicate& is_evictable) noexcept {
+  [[nodiscard, gnu::always_inline]] FrameRecord* next_victim(Predicate& is_evictable) noexcept {
     while (true) {
-      const bool small_first = is_warm_above(tuning_.small_percent);
-      const FrameIndex frame = find_oldest(small_first, is_evictable);
-      if (frame == no_frame) return no_frame;
-      const bool is_small = links(frame).queue == warm_number;
-      if (is_small && marks_[frame].value() >= tuning_.promotion_marks) {
-        warm_.remove(frame);
-        marks_[frame].clear();
-        hot_.push_newest(frame);
-      } else if (!is_small && marks_[frame].value() > 0) {
-        marks_[frame].lower();
-        hot_.make_newest(frame);
+      FrameRecord* frame = find_oldest(is_warm_above(tuning_.small_percent), is_evictable);
+      if (frame == nullptr) return nullptr;
+      if (is_warm(*frame)) {
+        if (frame->mark.value() < tuning_.promotion_marks) [[likely]] {
+          evict(warm_, *frame, true);
+          return frame;
+        }
+        warm_.remove(*frame);
+        frame->mark.clear();
+        hot_.push_newest(*frame, time_);
       } else {
-        evict(is_small ? warm_ : hot_, frame);
-        return frame;
+        if (frame->mark.value() == 0) {
+          evict(hot_, *frame, tuning_.remembers_main);
+          return frame;
+        }
+        frame->mark.lower();
+        hot_.make_newest(*frame, time_);
       }
     }
   }
+  void evict(FrameQueue& queue, FrameRecord& frame, bool is_remembered) noexcept {
+    queue.remove(frame);
+    frame.mark.clear();
+    if (!is_remembered) return;
+    ghosts_.push(fingerprint_of(frame));
+    // Probably the next one: its ghost's place is a cache line of its own, far from the others.
+    if (const FrameRecord* next = queue.oldest(); next != nullptr) [[likely]]
+      ghosts_.prefetch(fingerprint_of(*next));
+  }
 
-  ReferenceMark* marks_ = nullptr;  ///< By frame.
   GhostTable ghosts_;
   Tuning tuning_;
 };

@@ -4,11 +4,14 @@
 namespace sqlitemem {
 
 void TwoQueue::start(const PolicyMemory& memory, std::uint32_t capacity) noexcept {
-  *this = TwoQueue();
-  MemoryCutter cutter(memory);
-  start_queues(cutter, memory.max_frames);
-  ghosts_.start(cutter.take<void>(GhostRing::bytes_needed(max_frames_)), max_frames_);
+  start_queues(memory);
+  ghosts_.start(memory.ghosts, memory.max_capacity);
   resize(capacity);
+}
+
+void TwoQueue::move_ghosts(const PolicyMemory& memory) noexcept {
+  ghosts_.move(memory.ghosts, memory.max_capacity);
+  max_capacity_ = memory.max_capacity;
 }
 
 void TwoQueue::resize(std::uint32_t capacity) noexcept {
@@ -17,21 +20,16 @@ void TwoQueue::resize(std::uint32_t capacity) noexcept {
   ghosts_.set_limit(static_cast<std::uint32_t>(ghosts));
 }
 
-void TwoQueue::admit(FrameIndex frame, std::uint64_t key_hash) noexcept {
+bool TwoQueue::admit(FrameRecord& frame, std::uint64_t key_hash) noexcept {
   const bool was_here = ghosts_.take(GhostRing::fingerprint(key_hash));
   enter(was_here ? hot_ : warm_, frame, key_hash);
+  return was_here;
 }
 
-void TwoQueue::remove(FrameIndex frame, KeyMemory key_memory) noexcept {
+void TwoQueue::remove(FrameRecord& frame, KeyMemory key_memory) noexcept {
   if (!knows(frame)) return;
-  if (key_memory == KeyMemory::remember) ghosts_.push(links(frame).fingerprint);
-  queue_of(links(frame).queue).remove(frame);
-}
-
-void TwoQueue::take_back(FrameIndex frame) noexcept {
-  FrameQueue& queue = queue_of(links(frame).last_queue);
-  if (&queue == &warm_) ghosts_.take(links(frame).fingerprint);
-  queue.push_newest(frame);
+  if (key_memory == KeyMemory::remember) ghosts_.push(fingerprint_of(frame));
+  queue_of(frame).remove(frame);
 }
 
 std::optional<Violation> TwoQueue::find_violation() const {

@@ -17,27 +17,31 @@ class TwoQueue : public QueuePair {
   static constexpr std::uint32_t trial_percent = 25;
   static constexpr std::uint32_t ghost_percent = 50;
 
-  [[nodiscard]] static std::size_t bytes_needed(std::uint32_t max_frames) noexcept {
-    return table_bytes(max_frames) + GhostRing::bytes_needed(max_frames);
+  [[nodiscard]] static std::size_t bytes_needed(std::uint32_t max_capacity) noexcept {
+    return GhostRing::bytes_needed(max_capacity);
   }
   void start(const PolicyMemory& memory, std::uint32_t capacity) noexcept;
+  void move_ghosts(const PolicyMemory& memory) noexcept;
   void resize(std::uint32_t capacity) noexcept;
 
-  void admit(FrameIndex frame, std::uint64_t key_hash) noexcept;
-  void on_reference(FrameIndex frame) noexcept {
-    if (links(frame).queue == hot_number) hot_.make_newest(frame);
+  bool admit(FrameRecord& frame, std::uint64_t key_hash) noexcept;
+  void on_reference(FrameRecord& frame) noexcept {
+    if (tier(frame) == Tier::hot) hot_.make_newest(frame, time_);
   }
-  void remove(FrameIndex frame, KeyMemory key_memory) noexcept;
+  void remove(FrameRecord& frame, KeyMemory key_memory) noexcept;
 
   template <class Predicate>
-  [[nodiscard]] std::uint32_t choose_victims(Predicate&& is_evictable,
-                                             std::span<FrameIndex> victims) noexcept {
-    return collect(
-        victims, [&] { return next_victim(is_evictable); }, [&] { search_all(); });
+  [[nodiscard]] FrameRecord* choose_victim(Predicate&& is_evictable) noexcept {
+    if (FrameRecord* frame = next_victim(is_evictable)) [[likely]]
+      return frame;
+    search_all();
+    return next_victim(is_evictable);
   }
-  void take_back(FrameIndex frame) noexcept;
   void forget_ghosts() noexcept { ghosts_.clear(); }
 
+  [[nodiscard]] QueueAge age() const noexcept {
+    return age_of(is_warm_above(trial_percent), trial_percent);
+  }
   [[nodiscard]] TierCounts counts() const noexcept {
     return {.warm = warm_.count(), .hot = hot_.count(), .cold = ghosts_.count()};
   }
@@ -45,16 +49,13 @@ class TwoQueue : public QueuePair {
   [[nodiscard]] std::optional<Violation> find_violation() const;
 
  private:
-  friend struct PolicyTestAccess;
-
   template <class Predicate>
-  [[nodiscard]] FrameIndex next_victim(Predicate& is_evictable) noexcept {
-    const bool trial_first = is_warm_above(trial_percent);
-    const FrameIndex frame = find_oldest(trial_first, is_evictable);
-    if (frame == no_frame) return no_frame;
-    FrameQueue& queue = queue_of(links(frame).queue);
-    leave(queue, frame);
-    if (&queue == &warm_) ghosts_.push(links(frame).fingerprint);
+  [[nodiscard]] FrameRecord* next_victim(Predicate& is_evictable) noexcept {
+    FrameRecord* frame = find_oldest(is_warm_above(trial_percent), is_evictable);
+    if (frame == nullptr) return nullptr;
+    FrameQueue& queue = queue_of(*frame);
+    queue.remove(*frame);
+    if (&queue == &warm_) ghosts_.push(fingerprint_of(*frame));
     return frame;
   }
 

@@ -1,0 +1,119 @@
+// Who pays for a page in a full pool: the cache itself, or one whose pages are older.
+#include <string>
+#include <vector>
+
+#include "tests/support/model.h"
+#include "tests/support/pool.h"
+
+namespace sqlitemem::tests {
+namespace {
+
+constexpr std::uint32_t budget = 1000;
+
+void use(PageCache& cache, std::uint32_t number) {
+  Frame* frame = cache.fetch(number, FetchMode::always);
+  REQUIRE(frame != nullptr);
+  cache.unpin(*frame, false);
+}
+
+void read(PageCache& cache, std::uint32_t first, std::uint32_t pages) {
+  for (std::uint32_t number = first; number < first + pages; ++number) use(cache, number);
+}
+
+std::string broken_rule(BufferPool& pool) {
+  const auto broken = pool.find_violation();
+  return broken ? std::string(broken->rule) : "";
+}
+
+std::string_view each_policy() {
+  return policy_names[GENERATE(range(std::size_t{0}, std::size_t{policy_count}))];
+}
+
+}  // namespace
+
+TEST_CASE("Sharing: connections of the same habits leave each other's pages alone", "[pool]") {
+  const std::string_view policy = each_policy();
+  CAPTURE(policy);
+  TestPool subject({.extents = 64, .budget_frames = budget, .policy = policy});
+  PageCache& first = subject.create();
+  PageCache& second = subject.create();
+  Random random(1);
+  const auto run = [&](int references) {
+    for (int i = 0; i < references; ++i) {
+      use(first, 1 + static_cast<std::uint32_t>(random.below(8 * budget)));
+      use(second, 1 + static_cast<std::uint32_t>(random.below(8 * budget)));
+    }
+  };
+  run(20'000);  // Until both have found their shares.
+  const std::uint64_t foreign = subject.pool.totals().foreign_evictions;
+  const std::uint64_t evictions = subject.pool.totals().evictions;
+  run(20'000);
+  const PoolTotals totals = subject.pool.totals();
+  CHECK(totals.evictions - evictions > 30'000);
+  CHECK(totals.foreign_evictions - foreign < 300);
+  CHECK(first.page_count() > budget / 3);
+  CHECK(second.page_count() > budget / 3);
+  CHECK(broken_rule(subject.pool).empty());
+}
+
+TEST_CASE("Sharing: a busy connection grows at the cost of one that is not", "[pool]") {
+  const std::string_view policy = each_policy();
+  CAPTURE(policy);
+  TestPool subject({.extents = 64, .budget_frames = budget, .policy = policy});
+  PageCache& slow = subject.create();
+  PageCache& fast = subject.create();
+  read(slow, 1, 900);
+  for (std::uint32_t i = 0; i < 4 * budget; ++i) {
+    use(fast, 1 + i);
+    if (i % 100 == 0) use(slow, 10'000 + i);
+  }
+  // Seven tenths of half the budget are safe; headers count.
+  CHECK(slow.page_count() < 400);
+  CHECK(slow.page_count() > 300);
+  CHECK(fast.page_count() > 550);
+  CHECK(broken_rule(subject.pool).empty());
+}
+
+TEST_CASE("Sharing: pages that a foreign commit made a connection drop are remembered", "[pool]") {
+  TestPool subject({.extents = 64, .budget_frames = budget});
+  PageCache& cache = subject.create();
+  read(cache, 1, 800);
+  const auto ghost_hits = [&] { return subject.pool.totals().ghost_hits; };
+  REQUIRE(ghost_hits() == 0);
+  SECTION("the file is the same") {
+    cache.truncate(1);
+    REQUIRE(cache.page_count() == 0);
+    CHECK(subject.pool.totals().tiers.cold > 600);
+    read(cache, 1, 800);
+    CHECK(ghost_hits() > 600);
+    CHECK(subject.pool.totals().tiers.hot == ghost_hits());
+  }
+  SECTION("the file became shorter") {
+    cache.truncate(2);
+    read(cache, 1, 800);
+    CHECK(ghost_hits() == 0);
+  }
+  CHECK(broken_rule(subject.pool).empty());
+}
+
+TEST_CASE("Sharing: many small connections give what is above their floors, and all when memory is short", "[pool]") {
+  TestPool subject({.extents = 64, .budget_frames = budget});
+  std::vector<PageCache*> caches;
+  for (int i = 0; i < 60; ++i) {
+    caches.push_back(&subject.create());
+    read(*caches.back(), 1, 12);
+  }
+  PageCache& large = subject.create();
+  read(large, 1, 5 * budget);
+  CHECK(subject.pool.totals().used_bytes <= subject.pool.totals().budget_bytes);
+  for (const PageCache* cache : caches) CHECK(cache->page_count() <= 12);
+  CHECK(large.page_count() > 300);
+  const std::uint64_t before = subject.pool.totals().foreign_evictions;
+  CHECK(before > 0);
+  CHECK(subject.pool.evict(10'000) > 0);
+  for (const PageCache* cache : caches) CHECK(cache->page_count() == 0);
+  CHECK(large.page_count() == 0);
+  CHECK(broken_rule(subject.pool).empty());
+}
+
+}  // namespace sqlitemem::tests
