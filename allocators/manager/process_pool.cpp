@@ -91,6 +91,11 @@ void make_room_for_pages() noexcept {
   raise_ceiling(extent_bytes);
 }
 
+constinit std::atomic<RefusalHandler> refusal_handler{nullptr};
+void page_refused(std::size_t bytes) noexcept {
+  if (const auto refused = refusal_handler.load(std::memory_order_relaxed)) refused(bytes);
+}
+
 constinit std::atomic<GrowthHandler> growth_handler{nullptr};
 GrowthRule growth_rule() noexcept {
   const GrowthHandler handler = growth_handler.load(std::memory_order_relaxed);
@@ -128,7 +133,8 @@ bool start() noexcept {
                                       .allocate = allocate_table,
                                       .release = release_table,
                                       .reclaim = make_room_for_pages,
-                                      .growth = growth_rule},
+                                      .growth = growth_rule,
+                                      .refused = page_refused},
                                      policy);
   if (!is_started) {
     for (Area* area : {&extents, &tables, &slots}) give_up(*area);
@@ -154,10 +160,11 @@ std::uint64_t automatic_pool_budget(std::uint64_t memory_limit, std::uint64_t ma
                     least_automatic_budget, greatest_automatic_budget);
 }
 
-bool start_process_pool(GrowthHandler growth) noexcept {
+bool start_process_pool(GrowthHandler growth, RefusalHandler refused) noexcept {
   const LockGuard guard(start_lock);
   if (!process_heap().is_started() || option(&Config::buffer_pool) == 0) return false;
   growth_handler.store(growth, std::memory_order_relaxed);
+  refusal_handler.store(refused, std::memory_order_relaxed);
   if (!pool.is_started() && !start()) return false;
   apply_pool_config();
   return true;

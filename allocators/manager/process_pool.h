@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "allocators/manager/memory_manager.h"
 #include "allocators/pool/buffer_pool.h"
 
 namespace sqlitemem {
@@ -24,8 +25,9 @@ using CeilingHandler = bool (*)(std::uint64_t bytes) noexcept;
 void set_ceiling_handler(CeilingHandler handler) noexcept;
 
 /// Starts process_pool() on the process's heap, which runs already. Idempotent; any thread.
-/// `growth` may be null. false: the address space is not to be had, or option buffer_pool is off.
-[[nodiscard]] bool start_process_pool(GrowthHandler growth) noexcept;
+/// `growth` and `refused` (see BufferPool::Settings) may be null. false: the address space is not to be had, or option buffer_pool is off.
+[[nodiscard]] bool start_process_pool(GrowthHandler growth,
+                                      RefusalHandler refused = nullptr) noexcept;
 
 /// The budget where option buffer_pool_size is 0: a quarter of memory_limit (0: none), else a
 /// sixteenth of the memory there is (of the machine, or of the control group when it may have

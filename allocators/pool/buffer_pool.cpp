@@ -331,9 +331,17 @@ bool BufferPool::refill_once(PageCache& cache, FetchMode mode) noexcept {
   return is_made;
 }
 
+GrowthRule BufferPool::growth_of(const PageCache& cache) const noexcept {
+  if (settings_.growth == nullptr) return GrowthRule::grow;
+  const GrowthRule growth = settings_.growth();
+  if (growth != GrowthRule::reserve) return growth;
+  return cache.page_count() < few_pages ? GrowthRule::recycle : GrowthRule::refuse;
+}
+
 bool BufferPool::refill(PageCache& cache, FetchMode mode) noexcept {
+  std::size_t refused_bytes = 0;
   for (int attempt = 0;; ++attempt) {
-    const GrowthRule growth = settings_.growth == nullptr ? GrowthRule::grow : settings_.growth();
+    const GrowthRule growth = growth_of(cache);
     {
       const LockGuard guard(lock_);
       growth_ = growth;
@@ -342,7 +350,8 @@ bool BufferPool::refill(PageCache& cache, FetchMode mode) noexcept {
       // A cache in use by another thread may hold the last clean pages; else nobody does.
       if (attempt == max_attempts || (attempt > 0 && !passed_busy_cache_)) {
         ++past_.failures;
-        return false;
+        refused_bytes = store_.kind(cache.kind_).page_bytes;
+        break;
       }
     }
     // Others may take our pages while we wait, so that two who wait for each other both go on.
@@ -351,6 +360,8 @@ bool BufferPool::refill(PageCache& cache, FetchMode mode) noexcept {
     if (attempt > 0) wait_a_moment(attempt);
     cache.lock_.enter();
   }
+  if (settings_.refused != nullptr) settings_.refused(refused_bytes);
+  return false;
 }
 
 // A few at a time, and not a search of all: each page above the budget is unpinned one day.

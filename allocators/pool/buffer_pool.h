@@ -26,6 +26,7 @@ class PageCache;
 enum class GrowthRule : std::uint8_t {
   grow,     ///< Within the budget.
   recycle,  ///< A soft limit is reached: pages that may go are used again before new ones are made.
+  reserve,  ///< What is left is for caches of few pages: the larger ones get no new ones.
   refuse,   ///< A hard limit is reached: there are no new pages.
 };
 
@@ -104,6 +105,8 @@ class BufferPool {
     void (*reclaim)() noexcept = nullptr;
     /// Called without the pool's lock, before a cache gets pages. May be null.
     GrowthRule (*growth)() noexcept = nullptr;
+    /// Called without the pool's lock, when a page of so many bytes could not be had. May be null.
+    void (*refused)(std::size_t bytes) noexcept = nullptr;
   };
 
   constexpr BufferPool() noexcept = default;
@@ -184,6 +187,8 @@ class BufferPool {
  private:
   friend struct PoolTestAccess;
   static constexpr std::uint32_t max_victims = 64;
+  /// Caches below this many pages may use the reserve: those that a statement makes for itself.
+  static constexpr std::uint32_t few_pages = 64;
   /// Misses that a cache may serve with its own pages before it asks again who is to pay.
   static constexpr std::uint32_t most_turns = 128;
   /// Caches that are compared for a donor, in turn. Of more, some are a good enough sample.
@@ -232,6 +237,7 @@ class BufferPool {
       SQLITEMEM_REQUIRES(lock_);
   [[nodiscard]] bool make_room(PageCache& cache, std::uint32_t wanted, Floors floors) noexcept
       SQLITEMEM_REQUIRES(lock_);
+  [[nodiscard]] GrowthRule growth_of(const PageCache& cache) const noexcept;
   [[nodiscard]] bool refill_once(PageCache& cache, FetchMode mode) noexcept
       SQLITEMEM_REQUIRES(lock_);
   /// Evicts one page of `own` (entered; may be null), or up to `wanted` or a few more of another

@@ -13,6 +13,7 @@
 #include "allocators/pool/page_cache.h"
 #include "ext/host/memory_limits.h"
 #include "ext/host/page_trace.h"
+#include "ext/pressure/pressure_callback.h"
 
 namespace sqlitemem::ext {
 namespace {
@@ -91,7 +92,7 @@ int hook_init(void*) {
   if (previous.xInit != nullptr) {
     if (const int rc = previous.xInit(previous.pArg); rc != SQLITE_OK) return rc;
   }
-  const bool is_ours = start_process_pool(pool_growth);
+  const bool is_ours = start_process_pool(pool_growth, tell_refusal);
   if (is_ours) start_page_trace();
   in_force.store(is_ours, std::memory_order_release);
   return SQLITE_OK;

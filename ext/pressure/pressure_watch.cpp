@@ -285,12 +285,12 @@ std::optional<PressureReading> read_pressure() noexcept {
 }
 
 GrowthRule growth_under_pressure() noexcept {
-  if (refuses_growth.load(std::memory_order_relaxed)) return GrowthRule::refuse;
+  if (refuses_growth.load(std::memory_order_relaxed)) return GrowthRule::reserve;
   const auto limit = static_cast<std::uint64_t>(option(&Config::memory_limit));
   if (limit != 0) {
     const auto reserve = static_cast<std::uint64_t>(option(&Config::emergency_reserve));
     const std::uint64_t most = limit - limit / 100 * reserve;
-    if (process_heap().budget().held_bytes() >= most) return GrowthRule::refuse;
+    if (process_heap().budget().held_bytes() >= most) return GrowthRule::reserve;
   }
   return stops_growth.load(std::memory_order_relaxed) ? GrowthRule::recycle : GrowthRule::grow;
 }

@@ -77,7 +77,7 @@ def without_address_space_it_observes():
     run("""
 import resource
 used = int(open("/proc/self/statm").read().split()[0]) * 4096
-resource.setrlimit(resource.RLIMIT_AS, (used + (6 << 20), resource.RLIM_INFINITY))
+resource.setrlimit(resource.RLIMIT_AS, (used + (9 << 20), resource.RLIM_INFINITY))
 db = connect(); text = mode(db)
 check(text.startswith("observing") and "address space" in text, text)
 fill(db); check(one(db, "SELECT count(*) FROM t") == 3000)
