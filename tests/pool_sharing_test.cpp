@@ -50,7 +50,7 @@ TEST_CASE("Sharing: connections of the same habits leave each other's pages alon
   run(20'000);
   const PoolTotals totals = subject.pool.totals();
   CHECK(totals.evictions - evictions > 30'000);
-  CHECK(totals.foreign_evictions - foreign < 300);
+  CHECK((totals.foreign_evictions - foreign) * 10 < totals.evictions - evictions);
   CHECK(first.page_count() > budget / 3);
   CHECK(second.page_count() > budget / 3);
   CHECK(broken_rule(subject.pool).empty());
@@ -96,18 +96,20 @@ TEST_CASE("Sharing: pages that a foreign commit made a connection drop are remem
   CHECK(broken_rule(subject.pool).empty());
 }
 
-TEST_CASE("Sharing: many small connections give what is above their floors, and all when memory is short", "[pool]") {
+TEST_CASE("Sharing: small connections give what is above their floors, and all if memory is short",
+          "[pool]") {
   TestPool subject({.extents = 64, .budget_frames = budget});
   std::vector<PageCache*> caches;
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < 20; ++i) {
     caches.push_back(&subject.create());
     read(*caches.back(), 1, 12);
   }
   PageCache& large = subject.create();
+  large.set_weight(20'000);
   read(large, 1, 5 * budget);
   CHECK(subject.pool.totals().used_bytes <= subject.pool.totals().budget_bytes);
-  for (const PageCache* cache : caches) CHECK(cache->page_count() <= 12);
-  CHECK(large.page_count() > 300);
+  for (const PageCache* cache : caches) CHECK(cache->page_count() == 10);
+  CHECK(large.page_count() > 700);
   const std::uint64_t before = subject.pool.totals().foreign_evictions;
   CHECK(before > 0);
   CHECK(subject.pool.evict(10'000) > 0);

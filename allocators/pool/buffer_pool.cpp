@@ -294,6 +294,7 @@ bool BufferPool::make_room(PageCache& cache, std::uint32_t wanted, Floors floors
 
 bool BufferPool::refill_once(PageCache& cache, FetchMode mode) noexcept {
   passed_busy_cache_ = false;
+  cache.turns_left_ = 0;
   account(cache);
   cache.used_at_ns_.store(coarse_clock_ns(), std::memory_order_relaxed);
   if (cache.idle_looks_ != 0) wake(cache);

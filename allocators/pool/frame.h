@@ -29,11 +29,11 @@ struct Frame {
   FrameRecord record{};                 ///< Its name is the page number; 0: there is no page.
   std::atomic<std::uint32_t> owner{0};  ///< The cache's slot; 0: the frame is free.
   std::atomic<std::uint8_t> pins{0};    ///< 1: SQLite holds the page; it must not move or vanish.
-  /// Who wants to know of references; see `watch`.
+  /// Who wants to know of references; see Watch.
   std::atomic<std::uint8_t> watched{0};
   std::uint8_t kind = 0;  ///< Of the frame store.
 
-  struct watch {
+  struct Watch {
     static constexpr std::uint8_t sampled = 1;     ///< The adviser.
     static constexpr std::uint8_t first_page = 2;  ///< The cache itself.
     static constexpr std::uint8_t policy = 4;      ///< One for which a reference is no mark.
@@ -50,14 +50,14 @@ struct Frame {
     return watched.load(std::memory_order_relaxed) != 0;
   }
   [[nodiscard]] bool is_sampled() const noexcept {
-    return (watched.load(std::memory_order_relaxed) & watch::sampled) != 0;
+    return (watched.load(std::memory_order_relaxed) & Watch::sampled) != 0;
   }
   /// For any thread.
   void set_sampled(bool is_sampled) noexcept {
     if (is_sampled)
-      watched.fetch_or(watch::sampled, std::memory_order_relaxed);
+      watched.fetch_or(Watch::sampled, std::memory_order_relaxed);
     else
-      watched.fetch_and(static_cast<std::uint8_t>(~watch::sampled), std::memory_order_relaxed);
+      watched.fetch_and(static_cast<std::uint8_t>(~Watch::sampled), std::memory_order_relaxed);
   }
   [[nodiscard]] std::uint32_t page_number() const noexcept {
     return record.name.load(std::memory_order_relaxed);

@@ -30,7 +30,7 @@ Frame* PageCache::take_victim() noexcept {
 // Nothing that others see changes: the cache has as many frames as before. What limits how many it
 // may have is the pool's matter, and so is whether SQLite shall write a page instead.
 inline Frame* PageCache::recycle(FetchMode mode) noexcept {
-  if (turns_left_ == 0 || pool_->is_over_budget() || spares() != 0) return nullptr;
+  if (turns_left_ == 0 || pool_->is_over_budget()) return nullptr;
   if (pool_->time() - turns_from_ > longest_turns) return nullptr;
   if (mode == FetchMode::if_easy && pinned_count() * std::uint64_t{10} >= page_count() * 9ULL)
     return nullptr;
@@ -52,10 +52,10 @@ Frame* PageCache::take_frame(FetchMode mode) noexcept {
 inline void PageCache::watch(Frame& frame, std::uint32_t key) noexcept {
   std::uint8_t bits = 0;
   if (is_purgeable_) {
-    if (pool_->adviser().is_sampled(advice_hash(key))) bits |= Frame::watch::sampled;
-    if (!is_mark_) bits |= Frame::watch::policy;
+    if (pool_->adviser().is_sampled(advice_hash(key))) bits |= Frame::Watch::sampled;
+    if (!is_mark_) bits |= Frame::Watch::policy;
   }
-  if (key == 1) bits |= Frame::watch::first_page;
+  if (key == 1) bits |= Frame::Watch::first_page;
   frame.watched.store(bits, std::memory_order_relaxed);
 }
 

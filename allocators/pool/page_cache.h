@@ -114,12 +114,12 @@ class alignas(64) PageCache {
   /// For the policy.
   void read_time() noexcept;
   /// A frame of the page that goes next. nullptr: the pool has to be asked.
-  [[nodiscard]] Frame* recycle(FetchMode mode) noexcept;
+  [[nodiscard, gnu::always_inline]] Frame* recycle(FetchMode mode) noexcept;
   /// The best victim, taken out of table and policy. nullptr: every page is pinned.
-  [[nodiscard]] Frame* evict_one() noexcept;
+  [[nodiscard, gnu::always_inline]] Frame* evict_one() noexcept;
   [[nodiscard]] Frame* take_victim() noexcept;  // The same, for the pool.
   [[nodiscard]] Frame* take_frame(FetchMode mode) noexcept;
-  void make_page(Frame& frame, std::uint32_t key) noexcept;
+  [[gnu::always_inline]] void make_page(Frame& frame, std::uint32_t key) noexcept;
   /// Who is to be told of references to this page.
   void watch(Frame& frame, std::uint32_t key) noexcept;
   /// The adviser's name for a page: another one after each time that the cache dropped its pages,

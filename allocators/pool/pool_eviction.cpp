@@ -79,7 +79,8 @@ void BufferPool::plan_if_old() noexcept {
   update_over_budget();
 }
 
-/// What the policy expects to hold. Ghosts of pages that were dropped stay while a cache fills anew.
+/// What the policy expects to hold. Ghosts of pages that were dropped stay while a cache fills
+/// anew.
 void BufferPool::fit_policy(PageCache& cache, bool is_full) noexcept {
   const std::uint32_t most = cache.policy_.max_capacity(), known = cache.policy_.capacity();
   const std::uint32_t pages = std::min(cache.page_count(), most);

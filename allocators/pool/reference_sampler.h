@@ -29,12 +29,14 @@ class ReferenceSampler {
     return MemoryCutter::rounded(MissCurve::bytes_needed()) +
            BudgetForecast<Policy>::bytes_needed();
   }
-  /// `block`: bytes_needed() of zeroed memory, aligned to 64.
+  /// `block`: bytes_needed() of zeroed memory, aligned to 64. `most_rate`: the share of the pages
+  /// that the miss curve samples. The forecast, which costs ten times as much and is corrected by
+  /// the curve, has half of it.
   void start(void* block, std::uint64_t budget_frames, double most_rate) noexcept {
     curve_.start(block, most_rate);
     forecast_.start(
         static_cast<std::byte*>(block) + MemoryCutter::rounded(MissCurve::bytes_needed()),
-        budget_frames, most_rate);
+        budget_frames, most_rate / 2);
     budget_frames_ = budget_frames;
     publish_threshold();
   }

@@ -83,8 +83,8 @@ class GhostTable {
     count_.add(-1);
     return true;
   }
-  /// The bucket will be needed soon. Inlined always: a call of a function that changes nothing would
-  /// be left out.
+  /// The bucket will be needed soon. Inlined always, because the call of a function that changes
+  /// nothing would be left out.
   [[gnu::always_inline]] void prefetch(std::uint32_t fingerprint) const noexcept {
     if (limit_ != 0) __builtin_prefetch(&bucket_of(fingerprint), 1);
   }

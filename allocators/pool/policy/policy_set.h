@@ -28,8 +28,10 @@ inline constexpr auto policy_names = policy_detail::names(std::make_index_sequen
 
 static_assert(policy_names == config_detail::policies, "the option names other policies");
 
-/// Calls go to the policy that start() chose.
+/// Calls go to the policy that start() chose. Those of a miss are inline for the default one.
 class PolicySet {
+  using Default = std::variant_alternative_t<0, AnyPolicy>;
+
   template <class Use, std::size_t I = 0>
   static std::size_t with_alternative(PolicyKind kind, Use use) noexcept {
     if (static_cast<std::size_t>(kind) == I || I + 1 == policy_count)
@@ -43,14 +45,18 @@ class PolicySet {
     if constexpr (I + 1 < policy_count) {
       if (policy_.index() != I) return visit<I + 1>(use);
     }
-    return use(*std::get_if<I>(&policy_));
+    auto* policy = std::get_if<I>(&policy_);
+    if (policy == nullptr) __builtin_unreachable();
+    return use(*policy);
   }
   template <std::size_t I = 0, class Use>
   decltype(auto) visit(Use use) const noexcept {
     if constexpr (I + 1 < policy_count) {
       if (policy_.index() != I) return visit<I + 1>(use);
     }
-    return use(*std::get_if<I>(&policy_));
+    auto* policy = std::get_if<I>(&policy_);
+    if (policy == nullptr) __builtin_unreachable();
+    return use(*policy);
   }
 
  public:
@@ -80,6 +86,8 @@ class PolicySet {
     visit([frames](auto& policy) { policy.resize(frames); });
   }
   void set_time(std::uint16_t time) noexcept {
+    if (auto* policy = std::get_if<Default>(&policy_)) [[likely]]
+      return policy->set_time(time);
     visit([time](auto& policy) { policy.set_time(time); });
   }
   [[nodiscard]] QueueAge age() const noexcept {
@@ -87,10 +95,11 @@ class PolicySet {
   }
   /// admit() of the default policy will be called with this hash.
   [[gnu::always_inline]] void prefetch(std::uint64_t key_hash) const noexcept {
-    using Default = std::variant_alternative_t<0, AnyPolicy>;
     if (const auto* policy = std::get_if<Default>(&policy_)) policy->prefetch(key_hash);
   }
-  bool admit(FrameRecord& frame, std::uint64_t key_hash) noexcept {
+  [[gnu::always_inline]] bool admit(FrameRecord& frame, std::uint64_t key_hash) noexcept {
+    if (auto* policy = std::get_if<Default>(&policy_)) [[likely]]
+      return policy->admit(frame, key_hash);
     return visit([&](auto& policy) { return policy.admit(frame, key_hash); });
   }
   void rekey(FrameRecord& frame, std::uint64_t key_hash) noexcept {
@@ -100,7 +109,9 @@ class PolicySet {
     visit([&](auto& policy) { policy.remove(frame, memory); });
   }
   template <class Predicate>
-  [[nodiscard]] FrameRecord* choose_victim(Predicate is_evictable) noexcept {
+  [[nodiscard, gnu::always_inline]] FrameRecord* choose_victim(Predicate is_evictable) noexcept {
+    if (auto* policy = std::get_if<Default>(&policy_)) [[likely]]
+      return policy->choose_victim(is_evictable);
     return visit([&](auto& policy) { return policy.choose_victim(is_evictable); });
   }
   void ask_again(FrameRecord& frame) noexcept {

@@ -41,7 +41,7 @@ class S3Fifo : public QueuePair {
   void tune(const Tuning& tuning) noexcept;
   [[nodiscard]] const Tuning& tuning() const noexcept { return tuning_; }
 
-  bool admit(FrameRecord& frame, std::uint64_t key_hash) noexcept {
+  [[gnu::always_inline]] bool admit(FrameRecord& frame, std::uint64_t key_hash) noexcept {
     const bool was_here = ghosts_.take(GhostTable::fingerprint(key_hash));
     enter(was_here ? hot_ : warm_, frame, key_hash);
     return was_here;
@@ -103,7 +103,8 @@ class S3Fifo : public QueuePair {
       }
     }
   }
-  void evict(FrameQueue& queue, FrameRecord& frame, bool is_remembered) noexcept {
+  [[gnu::always_inline]] void evict(FrameQueue& queue, FrameRecord& frame,
+                                    bool is_remembered) noexcept {
     queue.remove(frame);
     frame.mark.clear();
     if (!is_remembered) return;
