@@ -268,4 +268,21 @@ TEST_CASE("Faults: a slab serves although there is no memory for a magazine", "[
   CHECK(heap.broken_rule() == "");
 }
 
+TEST_CASE("MemoryManager: a request that the previous allocator cannot lend was refused uncounted",
+          "[manager][faults]") {
+  const OptionScope limit(&Config::memory_limit, 2 * mib);
+  MemoryManager heap;
+  REQUIRE(heap.start({.region_bytes = 16 * mib}) == MemoryManager::StartResult::ok);
+  static int asked = 0;
+  heap.set_overflow_handler([](std::size_t) noexcept -> void* { return nullptr; });
+  heap.set_shortage_handler([](std::size_t) noexcept -> std::uint64_t { return ++asked, 0; });
+  ThreadCache* cache = &no_cache;
+  while (heap.allocate(cache, 1000) != nullptr) {
+  }
+  CHECK(heap.totals().failures == 1);
+  CHECK(asked > 0);
+  heap.thread_exits(cache);
+  heap.stop();
+}
+
 }  // namespace sqlitemem

@@ -159,10 +159,11 @@ void* MemoryManager::allocate_slow(ThreadCache*& cache, std::size_t bytes) noexc
       note_collection(block != nullptr);
     }
     if (block == nullptr) block = allocate_elsewhere(cache, bytes, max_batch);
-    // The limit is ours to keep; a short address space is not the caller's fault.
+    // The limit is ours to keep; a short address space is not the caller's fault. A block takes a
+    // page or more: where that does not fit, the limit is the reason.
     if (block == nullptr && on_overflow_ != nullptr &&
-        budget_.held_bytes() + bytes <= budget_.in_force()) {
-      return on_overflow_(bytes);
+        budget_.held_bytes() + sqlitemem::round_up(bytes, page_bytes) <= budget_.in_force()) {
+      if (void* lent = on_overflow_(bytes)) return lent;
     }
   }
   if (block == nullptr) block = allocate_after_shortage(cache, bytes);
