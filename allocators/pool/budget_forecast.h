@@ -130,10 +130,12 @@ class BudgetForecast {
     return scenario.lru_misses / scenario.own_lru_misses;
   }
 
-  /// Rates are powers of the root of two, so that small changes of the budget keep them.
+  /// Rates are powers of the root of two, so that small changes of the budget keep them. Half of the
+  /// rate is enough for those that have more frames; a sampled reference costs each the same.
   void fit(std::size_t index, double frames) noexcept {
+    const double most_rate = factors[index] < 1 ? most_rate_ : most_rate_ / 2;
     double rate = 1;
-    while (rate > most_rate_ || frames * rate > max_frames_) rate *= std::numbers::sqrt2 / 2;
+    while (rate > most_rate || frames * rate > max_frames_) rate *= std::numbers::sqrt2 / 2;
     Scenario& scenario = scenarios_[index];
     const auto scaled = static_cast<std::uint32_t>(std::lround(frames * rate));
     scenario.frames = static_cast<std::uint64_t>(frames);

@@ -133,13 +133,13 @@ BufferPool::Donor BufferPool::find_donor(const PageCache* own, std::uint32_t com
 bool BufferPool::pays_itself(PageCache& own, const Donor& donor, Floors floors) noexcept {
   if (!has_to_give(own, Floors::ignore)) return false;
   if (donor.cache == nullptr || met_busy_cache_) return true;
-  const bool is_at_floor = floors == Floors::respect &&
-                           own.page_count() <= own.floor_frames_.load(std::memory_order_relaxed);
-  if (is_at_floor) return false;
   if (own.rounds_alone_ > 0) {
     --own.rounds_alone_;
     return true;
   }
+  const bool is_at_floor = floors == Floors::respect &&
+                           own.page_count() <= own.floor_frames_.load(std::memory_order_relaxed);
+  if (is_at_floor) return false;
   return 2 * std::uint64_t{age_of(own)} >= donor.age;
 }
 

@@ -29,14 +29,12 @@ class ReferenceSampler {
     return MemoryCutter::rounded(MissCurve::bytes_needed()) +
            BudgetForecast<Policy>::bytes_needed();
   }
-  /// `block`: bytes_needed() of zeroed memory, aligned to 64. `most_rate`: the share of the pages
-  /// that the miss curve samples. The forecast, which costs ten times as much and is corrected by
-  /// the curve, has half of it.
+  /// `block`: bytes_needed() of zeroed memory, aligned to 64.
   void start(void* block, std::uint64_t budget_frames, double most_rate) noexcept {
     curve_.start(block, most_rate);
     forecast_.start(
         static_cast<std::byte*>(block) + MemoryCutter::rounded(MissCurve::bytes_needed()),
-        budget_frames, most_rate / 2);
+        budget_frames, most_rate);
     budget_frames_ = budget_frames;
     publish_threshold();
   }
