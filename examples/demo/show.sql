@@ -43,6 +43,13 @@ FROM (SELECT min(id) AS first, max(id) AS last FROM snapshot), memory_diff(first
 WHERE d.growth_bytes > 0 ORDER BY d.growth_bytes DESC LIMIT 6;
 
 .print
+.print All of it on one page, with what to do about it:
+.mode list
+.headers off
+SELECT memory_report('unicode', 80);
+.mode box
+.headers on
+.print
 .print Give back what nobody needs. How much was that, what is left, and is the heap sound?
 SELECT force_garbage_collection() AS bytes_released;
 SELECT round(memory_mb, 1) AS resident_mb, memory_heap_check() AS heap_check
