@@ -130,8 +130,8 @@ class BudgetForecast {
     return scenario.lru_misses / scenario.own_lru_misses;
   }
 
-  /// Rates are powers of the root of two, so that small changes of the budget keep them. Half of the
-  /// rate is enough for those that have more frames; a sampled reference costs each the same.
+  /// Rates are powers of the root of two, so that small changes of the budget keep them. Half of
+  /// the rate is enough for those that have more frames; a sampled reference costs each the same.
   void fit(std::size_t index, double frames) noexcept {
     const double most_rate = factors[index] < 1 ? most_rate_ : most_rate_ / 2;
     double rate = 1;

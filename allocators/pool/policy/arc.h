@@ -40,7 +40,7 @@ class Arc : public QueuePair {
   }
   void forget_ghosts() noexcept;
 
-  [[nodiscard]] QueueAge age() const noexcept { return age_of(warm_.count() > target_, 100); }
+  [[nodiscard]] QueueAge age() const noexcept { return age_of(100); }
   [[nodiscard]] TierCounts counts() const noexcept {
     return {.warm = warm_.count(), .hot = hot_.count(), .cold = ghost_count()};
   }

@@ -80,8 +80,8 @@ class ReadableCount {
   std::atomic<std::uint32_t> value_{0};
 };
 
-/// How old the page that would go next is: for how long it has been in its queue, and how much a
-/// unit of that time counts, so that policies with different shares of pages on trial compare.
+/// How old the pages are that would go next: for how long they have been in their queues, and how
+/// much a unit of that time counts, so that policies with different shares on trial compare.
 struct QueueAge {
   std::uint32_t time = 0;
   std::uint32_t percent = 100;

@@ -49,12 +49,17 @@ class QueuePair : public FrameTable {
       return frame;
     return (warm_first ? hot_ : warm_).find_oldest(is_evictable);
   }
-  /// Of the queue that gives the next victim. Where pages on trial are to be such a share of all,
-  /// they pass through that many times faster than the others.
-  [[nodiscard]] QueueAge age_of(bool warm_first, std::uint32_t trial_percent) const noexcept {
-    const bool is_warm = warm_first ? warm_.count() != 0 : hot_.count() == 0;
-    if (is_warm) return {.time = warm_.age(time_)};
-    return {.time = hot_.age(time_), .percent = trial_percent};
+  /// Of both queues together, by their pages: which of them gives the next victim changes from one
+  /// eviction to the next. Where pages on trial are to be such a share of all, they pass through
+  /// that many times faster than the others.
+  [[nodiscard]] QueueAge age_of(std::uint32_t trial_percent) const noexcept {
+    const std::uint64_t warm = std::uint64_t{warm_.count()} * 100;
+    const std::uint64_t hot = std::uint64_t{hot_.count()} * trial_percent;
+    if (warm + hot == 0) return {};
+    const std::uint64_t time = (warm * warm_.age(time_) + hot * hot_.age(time_)) / (warm + hot);
+    const std::uint64_t percent = (warm + hot) / (std::uint64_t{warm_.count()} + hot_.count());
+    return {.time = static_cast<std::uint32_t>(time),
+            .percent = static_cast<std::uint32_t>(percent)};
   }
   [[nodiscard]] std::optional<Violation> find_queue_violation() const {
     if (const auto broken = warm_.find_violation()) return broken;

@@ -61,9 +61,7 @@ class S3Fifo : public QueuePair {
   }
   void forget_ghosts() noexcept { ghosts_.clear(); }
 
-  [[nodiscard]] QueueAge age() const noexcept {
-    return age_of(is_warm_above(tuning_.small_percent), tuning_.small_percent);
-  }
+  [[nodiscard]] QueueAge age() const noexcept { return age_of(tuning_.small_percent); }
   [[nodiscard]] static std::uint8_t marks(const FrameRecord& frame) noexcept {
     return frame.mark.value();
   }

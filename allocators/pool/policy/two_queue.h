@@ -39,9 +39,7 @@ class TwoQueue : public QueuePair {
   }
   void forget_ghosts() noexcept { ghosts_.clear(); }
 
-  [[nodiscard]] QueueAge age() const noexcept {
-    return age_of(is_warm_above(trial_percent), trial_percent);
-  }
+  [[nodiscard]] QueueAge age() const noexcept { return age_of(trial_percent); }
   [[nodiscard]] TierCounts counts() const noexcept {
     return {.warm = warm_.count(), .hot = hot_.count(), .cold = ghosts_.count()};
   }
