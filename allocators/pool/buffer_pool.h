@@ -90,6 +90,7 @@ struct PagesInUse {
 /// The pool's time is the number of pages made so far, in units of a 256th of its capacity. Each
 /// cache publishes since when the page that it would evict next has been in its queue: the cache
 /// whose page is oldest pays, which is the order of one policy for all, approximately.
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): what threads share is kept apart.
 class BufferPool {
  public:
   struct Settings {
@@ -204,8 +205,8 @@ class BufferPool {
   /// Tells the others how old the cache's next victim is. With its lock entered.
   void publish_age(PageCache& cache) noexcept SQLITEMEM_REQUIRES(lock_);
   [[nodiscard]] PageCache& cache_of(const Frame& frame) const noexcept {
-    const std::uintptr_t slot = frame.owner.load(std::memory_order_relaxed) - std::uintptr_t{1};
-    return *reinterpret_cast<PageCache*>(slots_begin_ + slot * slot_unit);
+    const std::size_t slot = frame.owner.load(std::memory_order_relaxed) - std::size_t{1};
+    return *reinterpret_cast<PageCache*>(settings_.slots->begin() + slot * slot_unit);
   }
   void return_spares(PageCache& cache) noexcept SQLITEMEM_REQUIRES(lock_);
   void drop_one(PageCache& cache, Frame& frame, KeyMemory memory) noexcept

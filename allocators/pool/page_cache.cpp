@@ -154,8 +154,9 @@ void PageCache::grow_table() noexcept {
     }
   }
   if (is_purgeable_) {
-    const std::uintptr_t behind = reinterpret_cast<std::uintptr_t>(table + new_buckets);
-    policy_.move_ghosts({.ghosts = reinterpret_cast<void*>(round_up(behind, std::uintptr_t{64})),
+    auto* behind = reinterpret_cast<std::byte*>(table + new_buckets);
+    const std::uintptr_t past_line = reinterpret_cast<std::uintptr_t>(behind) % 64;
+    policy_.move_ghosts({.ghosts = past_line == 0 ? behind : behind + (64 - past_line),
                          .max_capacity = new_buckets});
   }
   if (old_table != first_table_.data())
