@@ -82,9 +82,9 @@ class Worker {
   sqlite3* any_connection() { return pool_[random_.below(plan_.connections)]; }
 
   void read_rows() {
-    const auto first = std::to_string(random_.below(rows_in_file - 400));
+    const auto first = std::to_string(random_.below(rows_in_file - 2000));
     attempt(any_connection(), "SELECT sum(length(body)) FROM item WHERE id BETWEEN " + first +
-                                  " AND " + first + "+300");
+                                  " AND " + first + "+1500");
   }
   void write_row() {
     attempt(any_connection(), "UPDATE item SET body = randomblob(900) WHERE id = " +
