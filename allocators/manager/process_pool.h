@@ -25,8 +25,8 @@ using CeilingHandler = bool (*)(std::uint64_t bytes) noexcept;
 void set_ceiling_handler(CeilingHandler handler) noexcept;
 
 /// Starts process_pool() on the process's heap, which runs already. Idempotent; any thread.
-/// `growth` and `refused` (see BufferPool::Settings) may be null. false: the address space is not to
-/// be had, or option buffer_pool is off.
+/// `growth` and `refused` (see BufferPool::Settings) may be null. false: the address space is not
+/// to be had, or option buffer_pool is off.
 [[nodiscard]] bool start_process_pool(GrowthHandler growth,
                                       RefusalHandler refused = nullptr) noexcept;
 
