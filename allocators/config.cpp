@@ -306,14 +306,18 @@ bool environment_may_set(const OptionSpec& spec) {
 
 Config& config() noexcept { return the_config; }
 
-SetOutcome set_option(std::string_view name, std::string_view text, OptionSource source) {
-  const auto spec =
-      std::ranges::find_if(options, [&](const OptionSpec& known) { return known.name == name; });
+SetOutcome check_option(std::string_view name, std::string_view text, std::int64_t& value) {
+  const auto spec = std::ranges::find(options, name, &OptionSpec::name);
   if (spec == options.end()) return {SetResult::unknown_name, unknown_name_message(name)};
+  return parse_value(*spec, text, value);
+}
+
+SetOutcome set_option(std::string_view name, std::string_view text, OptionSource source) {
   std::int64_t value = 0;
-  if (SetOutcome refused = parse_value(*spec, text, value); refused.result != SetResult::ok) {
+  if (SetOutcome refused = check_option(name, text, value); refused.result != SetResult::ok) {
     return refused;
   }
+  const auto spec = std::ranges::find(options, name, &OptionSpec::name);
   SetOutcome outcome = store(*spec, value, source);
   notify_of(*spec);
   return outcome;

@@ -245,12 +245,14 @@ inline constexpr auto options = std::to_array<OptionSpec>({
      "80 and 90 %."},
     {"emergency_reserve", &Config::emergency_reserve, OptionType::percent, OptionContext::runtime,
      "Memory pressure", 0, 20, {},
-     "The part of memory_limit that new pages of in-memory and temporary databases leave alone, so "
-     "that a DELETE, DROP or ROLLBACK still finds memory when they are full."},
+     "The part of memory_limit, 256 kB at least, that new pages of in-memory and temporary "
+     "databases leave alone, so that a ROLLBACK, or a DELETE of some rows, still finds memory when "
+     "they are full."},
     {"long_query_seconds", &Config::long_query_seconds, OptionType::seconds,
      OptionContext::runtime, "Memory pressure", 1, 24 * 3600, {},
-     "In response_mode full, statements that have been running longer than this are interrupted in "
-     "an emergency, those of connections with a low priority first."},
+     "In response_mode full, and under preload, statements that have been working longer than this "
+     "on one row (one call of sqlite3_step) are interrupted in an emergency, those of connections "
+     "with a low priority first."},
     {"sample_interval", &Config::sample_interval, OptionType::milliseconds, OptionContext::runtime,
      "Memory pressure", 100, 3600 * 1000, {},
      "How often usage and limits are read."},
@@ -305,6 +307,9 @@ struct SetOutcome {
   SetResult result = SetResult::ok;
   std::string message;
 };
+
+/// What set_option() would store, without storing it. `value` is set if the result is ok.
+SetOutcome check_option(std::string_view name, std::string_view text, std::int64_t& value);
 
 /// Sets an option from text. Any thread. Takes effect before it returns, except `pending_restart`.
 SetOutcome set_option(std::string_view name, std::string_view text, OptionSource source);

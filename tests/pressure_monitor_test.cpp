@@ -1,6 +1,8 @@
 // The monitor of memory pressure: which limit it follows, what it keeps, and whom it asks.
 #include "allocators/pressure/pressure_monitor.h"
 
+#include "allocators/pressure/growth.h"
+
 #include "tests/support/catch.h"
 
 namespace sqlitemem {
@@ -176,6 +178,27 @@ TEST_CASE("Pressure monitor: levels follow the preset", "[pressure]") {
   Feed feed({.levels = preset});
   feed.add_usage(75);
   CHECK(feed.reading().level == at_75[preset]);
+}
+
+TEST_CASE("Pressure monitor: a leak of minutes was not seen in a minute of history", "[pressure]") {
+  Feed feed;
+  for (std::uint64_t second = 0; second < 600; ++second) {
+    feed.now_ns += second_ns;
+    feed.readings.all = {limit(LimitSource::config, 20 * mb, 1000 * mb, "memory_limit")};
+    feed.monitor.add({.now_ns = feed.now_ns,
+                      .unix_ms = static_cast<std::int64_t>(feed.now_ns / 1'000'000),
+                      .limits = &feed.readings,
+                      // Work comes and goes on top of what leaks.
+                      .heap_held_bytes = 10 * mb + second * 20'000 + second % 7 * mb},
+                     PressureMonitor::Act::yes);
+  }
+  const PressureReading reading = feed.reading();
+  CHECK(reading.history.size() == 60);
+  CHECK(reading.troughs.size() == 30);
+  const auto growth = growth_in(reading);
+  REQUIRE(growth);
+  CHECK(growth->is_continuous);
+  CHECK(growth->bytes_per_hour == Approx(20'000.0 * 3600).epsilon(0.1));
 }
 
 }  // namespace sqlitemem

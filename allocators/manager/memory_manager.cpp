@@ -24,7 +24,10 @@ MemoryManager::StartResult MemoryManager::start(const Settings& settings) noexce
                                  : static_cast<std::size_t>(option(&Config::region_size));
   metadata_.start(*pages_, settings.metadata_chunk_bytes);
   Region region;
-  if (!region.start(*pages_, wanted, address_space_left(), settings.commit_stride))
+  const std::size_t stride = committed_memory_is_limited()
+                                 ? std::min<std::size_t>(settings.commit_stride, mib)
+                                 : settings.commit_stride;
+  if (!region.start(*pages_, wanted, address_space_left(), stride))
     return StartResult::no_address_space;
   const std::size_t map_bytes = sqlitemem::round_up(region.bytes() >> chunk_shift, page_bytes);
   void* map = pages_->reserve(map_bytes, page_bytes);

@@ -170,6 +170,16 @@ bool start_process_pool(GrowthHandler growth, RefusalHandler refused) noexcept {
   return true;
 }
 
+std::array<OwnSpace, 2> process_spaces() noexcept {
+  const std::uint64_t held = process_heap().budget().held_bytes();
+  const std::uint64_t by_pool = pool.is_started() ? pool.totals().held_bytes : 0;
+  OwnSpace of_heap{at_least_zero(held, by_pool), process_heap().totals().reserved_bytes,
+                   "address space of the heap (option region_size)"};
+  OwnSpace of_pool{by_pool, static_cast<std::uint64_t>(extents.end() - extents.begin()),
+                   "address space of the buffer pool"};
+  return {of_heap, of_pool};
+}
+
 void apply_pool_config() noexcept {
   if (!pool.is_started()) return;
   const auto bytes = static_cast<std::uint64_t>(option(&Config::buffer_pool_size));

@@ -1,11 +1,13 @@
 // The process's one buffer pool: its address space, its budget, fork.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 
 #include "allocators/manager/memory_manager.h"
 #include "allocators/pool/buffer_pool.h"
+#include "allocators/pressure/memory_limits.h"
 
 namespace sqlitemem {
 
@@ -36,6 +38,10 @@ void set_ceiling_handler(CeilingHandler handler) noexcept;
 [[nodiscard]] std::uint64_t automatic_pool_budget(
     std::uint64_t memory_limit, std::uint64_t machine_bytes,
     std::optional<std::uint64_t> group_limit) noexcept;
+
+/// Address space of heap and buffer pool, and how much of it holds something. Small where RLIMIT_AS
+/// is: then it is a limit like others.
+[[nodiscard]] std::array<OwnSpace, 2> process_spaces() noexcept;
 
 /// Sets the pool's budget from the options.
 void apply_pool_config() noexcept;

@@ -98,6 +98,11 @@ void Region::stop() noexcept {
   bytes_ = 0;
 }
 
+bool committed_memory_is_limited() noexcept {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+}
+
 std::size_t address_space_left() noexcept {
   const int saved_errno = errno;
   rlimit limit{};

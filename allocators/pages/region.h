@@ -77,6 +77,9 @@ class Region {
   std::size_t bytes_ = 0;
 };
 
+/// Whether RLIMIT_DATA is set: then what is committed counts, used or not.
+bool committed_memory_is_limited() noexcept;
+
 /// RLIMIT_AS less what is mapped now, from getrlimit and /proc/self/statm; SIZE_MAX if unlimited.
 std::size_t address_space_left() noexcept;
 

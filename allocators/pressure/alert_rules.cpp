@@ -132,7 +132,7 @@ bool read_forecast(const AlertInputs& inputs, AlertMemory&, AlertSink& sink) noe
   const ForecastInput& forecast = *inputs.forecast;
   const double never = std::numeric_limits<double>::max();
   sink.take({"process",
-             forecast.is_warning ? forecast.seconds_to_critical.value_or(0) : never,
+             forecast.is_warning ? forecast.seconds_to_critical.value_or(never) : never,
              {forecast.current_ratio, 0},
              {},
              false});
@@ -210,7 +210,7 @@ AlertInputs alert_inputs_of(const PressureReading& reading) noexcept {
                                  .refused_by_monitor = reading.refused_requests,
                                  .used_bytes = reading.used_bytes,
                                  .limit_bytes = reading.limit_bytes};
-  inputs.growth = find_growth(reading.history);
+  inputs.growth = growth_in(reading);
   if (reading.forecast && !reading.forecast->is_stale) {
     inputs.forecast =
         ForecastInput{reading.forecast->is_warning, reading.forecast->seconds_to_critical,

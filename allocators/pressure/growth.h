@@ -33,6 +33,12 @@ struct Growth {
 /// Pure; no allocation.
 [[nodiscard]] std::optional<Growth> find_growth(std::span<const PressureSample> history) noexcept;
 
+/// Of the troughs, or where they do not reach back far enough of the history.
+[[nodiscard]] inline std::optional<Growth> growth_in(const PressureReading& reading) noexcept {
+  const auto growth = find_growth(reading.troughs);
+  return growth ? growth : find_growth(reading.history);
+}
+
 inline constexpr double min_growth_seconds = 240;
 inline constexpr std::uint64_t min_growth_bytes = 1024 * 1024;
 

@@ -171,6 +171,10 @@ LimitReadings LimitReader::read_all(const OwnMemory& own, bool& is_stale) const 
   }
   add_groups(readings, is_stale);
   add_resource_limits(own, readings);
+  for (const OwnSpace& space : own.spaces) {
+    if (space.bytes != 0)
+      add(readings, LimitSource::rlimit, space.bytes, space.held_bytes, space.name);
+  }
   add_host(readings);
   read_pressure(readings);
   return readings;

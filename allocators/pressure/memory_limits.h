@@ -1,6 +1,7 @@
 // Which limits the process's memory has, how much of each is used, and which has the least room.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -13,6 +14,12 @@
 
 namespace sqlitemem {
 
+/// A part of our address space that cannot grow: when it is full, requests fail.
+struct OwnSpace {
+  std::uint64_t held_bytes = 0, bytes = 0;  ///< bytes 0: there is none.
+  const char* name = "";                    ///< A literal.
+};
+
 /// What the operating system cannot know of us. Bytes.
 struct OwnMemory {
   std::uint64_t held_bytes = 0;   ///< What heap and buffer pool hold.
@@ -20,6 +27,7 @@ struct OwnMemory {
   /// Address space of ours that holds nothing: there is room in it without taking more.
   std::uint64_t idle_reserved_bytes = 0;
   std::uint64_t idle_committed_bytes = 0;  ///< The part of it that counts against RLIMIT_DATA.
+  std::array<OwnSpace, 2> spaces{};        ///< Of the heap and of the buffer pool.
 };
 
 struct LimitReading {

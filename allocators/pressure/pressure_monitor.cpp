@@ -4,10 +4,14 @@
 #include <algorithm>
 #include <new>
 
+#include "allocators/base/bytes.h"
+
 namespace sqlitemem {
 namespace {
 
 constexpr std::uint64_t hour_ns = 3'600'000'000'000;
+constexpr std::uint64_t trough_span_ns = 20'000'000'000;
+constexpr std::size_t most_troughs = 90;
 
 double share(std::uint64_t used, std::uint64_t limit) noexcept {
   return static_cast<double>(used) / static_cast<double>(limit);
@@ -25,6 +29,11 @@ void PressureMonitor::apply(const PressureRules& rules) noexcept {
   forecaster_.set_kind(rules.forecaster);
   levels_.set_levels(pressure_level_presets[rules.levels]);
   while (history_.size() > rules_.history_size) history_.pop_front();
+}
+
+void PressureMonitor::set_mode(ResponseMode mode) noexcept {
+  rules_.mode = mode;
+  if (mode == ResponseMode::off) stage_ = ResponseStage::none;
 }
 
 /// The one with the least headroom; but the one of the last sample, as long as no other has clearly
@@ -66,6 +75,22 @@ void PressureMonitor::keep(const PressureSample& sample) noexcept {
     return;
   }
   while (history_.size() > rules_.history_size) history_.pop_front();
+}
+
+void PressureMonitor::keep_trough(const PressureSample& sample) noexcept {
+  const auto held = [](const PressureSample& of) {
+    return of.heap_held_bytes != 0 ? of.heap_held_bytes : of.resident_bytes;
+  };
+  if (!troughs_.empty() && sample.at_ns - trough_begins_ns_ < trough_span_ns) {
+    if (held(sample) <= held(troughs_.back())) troughs_.back() = sample;
+    return;
+  }
+  try {
+    troughs_.push_back(sample);
+    trough_begins_ns_ = sample.at_ns;
+  } catch (const std::bad_alloc&) {  // One span less.
+  }
+  if (troughs_.size() > most_troughs) troughs_.pop_front();
 }
 
 void PressureMonitor::note_stage(ResponseStage stage, std::uint64_t now_ns) noexcept {
@@ -113,16 +138,18 @@ PressureOrder PressureMonitor::add(const PressureFigures& figures, Act act) noex
     if (act == Act::yes) order = controller_.observe({.at_ns = figures.now_ns}, rules_.mode);
   }
   if (act == Act::yes) note_stage(order.stage, figures.now_ns);
-  keep({.at_ns = figures.now_ns,
-        .at_unix_ms = figures.unix_ms,
-        .used_bytes = used_bytes_,
-        .limit_bytes = limit_bytes_,
-        .resident_bytes = limits.resident_bytes.value_or(0),
-        .heap_held_bytes = figures.heap_held_bytes,
-        .pool_bytes = figures.pool_bytes,
-        .allocations = figures.allocations,
-        .freed = figures.frees,
-        .stage = stage_});
+  const PressureSample sample = {.at_ns = figures.now_ns,
+                                 .at_unix_ms = figures.unix_ms,
+                                 .used_bytes = used_bytes_,
+                                 .limit_bytes = limit_bytes_,
+                                 .resident_bytes = limits.resident_bytes.value_or(0),
+                                 .heap_held_bytes = figures.heap_held_bytes,
+                                 .pool_bytes = figures.pool_bytes,
+                                 .allocations = figures.allocations,
+                                 .freed = figures.frees,
+                                 .stage = stage_};
+  keep(sample);
+  keep_trough(sample);
   return order;
 }
 
@@ -149,10 +176,11 @@ PressureReading PressureMonitor::reading(std::uint64_t now_ns) const {
   reading.psi_full_avg10 = psi_full_avg10_;
   if (limit_bytes_ != 0) reading.forecast = forecaster_.reading(now_ns);
   reading.history.assign(history_.begin(), history_.end());
+  reading.troughs.assign(troughs_.begin(), troughs_.end());
   reading.pressure_events = event_count_;
   reading.pressure_events_last_hour = static_cast<std::uint64_t>(
       std::count_if(events_ns_.begin(), events_ns_.end(),
-                    [&](std::uint64_t at) { return now_ns - at <= hour_ns; }));
+                    [&](std::uint64_t at) { return at_least_zero(now_ns, at) <= hour_ns; }));
   reading.note = note_;
   return reading;
 }

@@ -41,6 +41,9 @@ class PressureMonitor {
 
   void apply(const PressureRules& rules) noexcept;
 
+  /// The option response_mode, or what stands for it here.
+  void set_mode(ResponseMode mode) noexcept;
+
   /// Adds a sample. With Act::yes the controller is asked, too, and the order has to be carried out
   /// and reported by acted(); with Act::no nothing changes but the series and the level.
   enum class Act : bool { no, yes };
@@ -62,6 +65,7 @@ class PressureMonitor {
 
  private:
   void keep(const PressureSample& sample) noexcept;
+  void keep_trough(const PressureSample& sample) noexcept;
   [[nodiscard]] const LimitReading* choose_limit(const LimitReadings& limits) const noexcept;
   void follow_limit(const LimitReading& chosen) noexcept;
   void note_stage(ResponseStage stage, std::uint64_t now_ns) noexcept;
@@ -72,6 +76,8 @@ class PressureMonitor {
   LevelTracker levels_;
   ResponseStage stage_ = ResponseStage::none;
   std::deque<PressureSample> history_;
+  std::deque<PressureSample> troughs_;    ///< For growth, which a minute of history cannot show.
+  std::uint64_t trough_begins_ns_ = 0;    ///< The span of the last of them.
   std::vector<std::uint64_t> events_ns_;  ///< Of the last hour.
   std::uint64_t event_count_ = 0;
   std::uint64_t used_bytes_ = 0, limit_bytes_ = 0;  ///< limit_bytes_ 0: none is known.

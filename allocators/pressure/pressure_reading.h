@@ -115,7 +115,9 @@ struct PressureReading {
   std::optional<double> psi_some_avg10, psi_full_avg10;  ///< Percent of time.
   std::optional<ForecastReading> forecast;               ///< nullopt: fewer than two samples.
   std::vector<PressureSample> history;                   ///< Oldest first.
-  std::uint64_t pressure_events = 0;                     ///< Times that the stage rose from none.
+  /// Of each 20 seconds the sample with the least held; the last half hour, oldest first.
+  std::vector<PressureSample> troughs;
+  std::uint64_t pressure_events = 0;  ///< Times that the stage rose from none.
   std::uint64_t pressure_events_last_hour = 0;
   std::uint64_t refused_requests = 0;  ///< By heap and buffer pool, since the start or a reset.
   std::string note;  ///< What cannot be measured here, in words; empty if nothing.

@@ -6,6 +6,7 @@
 #include <array>
 #include <ctime>
 
+#include "allocators/base/bytes.h"
 #include "allocators/config.h"
 #include "allocators/stats/reset_clock.h"
 #include "allocators/stats/sources.h"
@@ -148,7 +149,7 @@ std::vector<MemoryHistoryRow> MemoryHistoryRow::snapshot(Sources& sources, Argum
   for (const PressureSample& sample : pressure->history) {
     MemoryHistoryRow row;
     row.at = utc(sample.at_unix_ms);
-    row.age_seconds = static_cast<double>(pressure->read_at_ns - sample.at_ns) / 1e9;
+    row.age_seconds = static_cast<double>(at_least_zero(pressure->read_at_ns, sample.at_ns)) / 1e9;
     row.used_bytes = sample.used_bytes;
     if (sample.limit_bytes != 0) row.limit_bytes = sample.limit_bytes;
     row.usage_ratio = ratio(sample.used_bytes, sample.limit_bytes);

@@ -17,6 +17,8 @@
 namespace sqlitemem::ext {
 namespace {
 
+// Starting and ending are one at a time: who ends the thread waits for it with this in hand.
+pthread_mutex_t lifecycle = PTHREAD_MUTEX_INITIALIZER;
 pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 pthread_cond_t wake;
 pthread_t thread;
@@ -68,6 +70,7 @@ void prepare() noexcept {
   make_condition();
   ::pthread_atfork([] { ::pthread_mutex_lock(&mutex); }, [] { ::pthread_mutex_unlock(&mutex); },
                    [] {  // The thread is the parent's.
+                     lifecycle = PTHREAD_MUTEX_INITIALIZER;
                      mutex = PTHREAD_MUTEX_INITIALIZER;
                      make_condition();
                      is_running.store(false);
@@ -97,21 +100,23 @@ void start() noexcept {
 }  // namespace
 
 void follow_monitor_option() noexcept {
-  if (is_wanted() == is_running.load() && !is_running.load()) return;
+  if (is_monitor || (!is_wanted() && !is_running.load())) return;
+  ::pthread_mutex_lock(&lifecycle);
   ::pthread_mutex_lock(&mutex);
   prepare();
   const bool runs = is_running.load(), shall_run = is_wanted() && !is_ended;
   if (shall_run && !runs) start();
-  if (runs && !shall_run && ::pthread_equal(thread, ::pthread_self()) == 0) {
+  const bool ends = runs && !shall_run;
+  if (ends) {
     must_end = true;
     ::pthread_cond_signal(&wake);
-    const pthread_t ending = thread;
-    is_running.store(false);
-    ::pthread_mutex_unlock(&mutex);
-    ::pthread_join(ending, nullptr);
-    return;
   }
   ::pthread_mutex_unlock(&mutex);
+  if (ends) {
+    ::pthread_join(thread, nullptr);
+    is_running.store(false);
+  }
+  ::pthread_mutex_unlock(&lifecycle);
 }
 
 bool is_only_thread_of_program() noexcept {

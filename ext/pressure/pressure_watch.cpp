@@ -40,6 +40,7 @@ constinit Watch* watch SQLITEMEM_GUARDED_BY(watch_lock) = nullptr;
 
 constinit std::atomic<bool> is_started{false};
 constinit std::atomic<std::uint64_t> due_at_ns{0};
+constinit std::atomic<std::uint64_t> sampled_at_ns{0};  // Also by those who only look.
 // What others ask without the lock.
 constinit std::atomic<ResponseStage> stage_now{ResponseStage::none};
 constinit std::atomic<bool> stops_growth{false}, refuses_growth{false};
@@ -48,7 +49,11 @@ constinit std::atomic<std::uint64_t> check_after_ms{0};  // As the controller as
 [[gnu::tls_model("initial-exec")]] constinit thread_local bool is_sampling = false;
 
 constexpr std::uint64_t ms_in_ns = 1'000'000;
-ResponseMode response_mode() noexcept { return option_as<ResponseMode>(&Config::response_mode); }
+constexpr std::uint64_t least_reserve = 256 * kib;
+/// In observing mode nothing is done, whatever the environment says.
+ResponseMode response_mode() noexcept {
+  return heap_is_ours() ? option_as<ResponseMode>(&Config::response_mode) : ResponseMode::off;
+}
 
 PressureRules rules() noexcept {
   return {.forecaster = option_as<ForecasterKind>(&Config::forecaster),
@@ -63,6 +68,7 @@ OwnMemory own_memory() noexcept {
   const AddressSpace space = os_address_space();
   own.held_bytes = process_heap().budget().held_bytes();
   own.limit_bytes = static_cast<std::uint64_t>(option(&Config::memory_limit));
+  own.spaces = process_spaces();
   own.idle_reserved_bytes = at_least_zero(space.reserved_bytes, own.held_bytes);
   own.idle_committed_bytes = at_least_zero(space.committed_bytes, own.held_bytes);
   return own;
@@ -111,8 +117,10 @@ void set_ceiling(const LimitReading* limit) noexcept {
 PressureOrder take_sample(PressureMonitor::Act act) noexcept SQLITEMEM_REQUIRES(watch_lock) {
   Watch* const own = make_watch();
   if (own == nullptr) return {};
+  own->monitor.set_mode(response_mode());  // It may have become ours since the last sample.
   PressureFigures figures;
   figures.now_ns = coarse_clock_ns();
+  sampled_at_ns.store(figures.now_ns, std::memory_order_relaxed);
   figures.unix_ms = wall_clock_ms();
   figures.limits = &own->reader.read(own_memory(), figures.now_ns);
   if (heap_is_ours()) {
@@ -267,18 +275,15 @@ void pressure_tick() noexcept {
 void sample_pressure_now() noexcept { sample_and_respond(); }
 
 std::optional<PressureReading> read_pressure() noexcept {
-  const std::uint64_t now = coarse_clock_ns();
   try {
     const LockGuard guard(watch_lock);
     Watch* const own = make_watch();
     if (own == nullptr) return std::nullopt;
-    std::uint64_t due = due_at_ns.load();
-    const bool is_due = now >= due || own->monitor.samples() == 0;
-    if (is_due) {
-      due_at_ns.compare_exchange_strong(due, now + sampling_pause_ms() * ms_in_ns);
-      take_sample(PressureMonitor::Act::no);
-    }
-    return read_monitor(*own, now);
+    // The next sample that is acted on is due as if nobody had looked.
+    const bool is_due = own->monitor.samples() == 0 ||
+                        coarse_clock_ns() - sampled_at_ns.load() >= sampling_pause_ms() * ms_in_ns;
+    if (is_due) take_sample(PressureMonitor::Act::no);
+    return read_monitor(*own, coarse_clock_ns());
   } catch (...) {
     return std::nullopt;
   }
@@ -288,16 +293,25 @@ GrowthRule growth_under_pressure() noexcept {
   if (refuses_growth.load(std::memory_order_relaxed)) return GrowthRule::reserve;
   const auto limit = static_cast<std::uint64_t>(option(&Config::memory_limit));
   if (limit != 0) {
-    const auto reserve = static_cast<std::uint64_t>(option(&Config::emergency_reserve));
-    const std::uint64_t most = limit - limit / 100 * reserve;
+    const auto percent = static_cast<std::uint64_t>(option(&Config::emergency_reserve));
+    const std::uint64_t reserve =
+        percent == 0 ? 0 : std::max(limit / 100 * percent, std::min(least_reserve, limit / 4));
+    const std::uint64_t most = limit - reserve;
     if (process_heap().budget().held_bytes() >= most) return GrowthRule::reserve;
   }
   return stops_growth.load(std::memory_order_relaxed) ? GrowthRule::recycle : GrowthRule::grow;
 }
 
+// The stage may be from before a long rest, and is left one at a time: usage decides as well.
 bool refuses_connections() noexcept {
-  return stage_now.load(std::memory_order_relaxed) >= ResponseStage::emergency &&
-         response_mode() == ResponseMode::full;
+  const auto is_emergency = [] {
+    return stage_now.load(std::memory_order_relaxed) >= ResponseStage::emergency &&
+           response_mode() == ResponseMode::full;
+  };
+  if (!is_emergency()) return false;
+  sample_pressure_now();
+  return is_emergency() &&
+         usage_now.load(std::memory_order_relaxed) >= PressureThresholds::emergency_exit_used;
 }
 
 // Near the limit a second is long: at a fixed second, recovery took twice as long in simulation.

@@ -54,16 +54,12 @@ std::string set_option_from_sql(std::string_view name, std::string_view text) {
                     "single-threaded process",
                     name));
   }
-  const OptionBefore before = spec == nullptr ? OptionBefore{} : remember_option(*spec);
-  SetOutcome outcome = set_option(name, text, OptionSource::sql);
-  if (outcome.result == SetResult::ok && name == "memory_limit") {
-    try {
-      require_room_below(option(&Config::memory_limit));
-    } catch (...) {
-      put_back_option(*spec, before);
-      throw;
-    }
+  // Before it is in force: for a moment other threads would be refused memory.
+  if (std::int64_t limit = 0;
+      name == "memory_limit" && check_option(name, text, limit).result == SetResult::ok) {
+    require_room_below(limit);
   }
+  SetOutcome outcome = set_option(name, text, OptionSource::sql);
   switch (outcome.result) {
     case SetResult::ok:
       return {};

@@ -140,8 +140,86 @@ sqlite3.connect("p.db").close()
 """, preload=True)
 
 
+def reading_the_tables_kept_the_response_from_coming():
+    run(FILLED + """
+import time
+db, watcher = connect("p.db"), connect()
+one(db, "SELECT memory_config('sample_interval', '100ms')")
+one(db, "SELECT memory_config('buffer_pool_size', '64MB')")
+fill_file(db, 40)
+one(db, "SELECT sum(length(x)) FROM big")
+one(db, "SELECT memory_config('memory_limit', '46MB')")
+for _ in range(60):
+    time.sleep(0.01)
+    pressure(watcher, "level")
+    one(db, "SELECT length(randomblob(300000))")
+check(pressure(db, "response_stage") != "none")
+check(one(db, "SELECT count(*) FROM memory_responses") > 0)
+""", preload=True)
+
+
+def the_thread_could_not_be_ended_while_another_connection_started_it():
+    run("""
+done = []
+def toggle(words):
+    db = connect(load=False)
+    for word in words * 150:
+        one(db, f"SELECT memory_config('monitor', '{word}')")
+    done.append(1)
+threads = [threading.Thread(target=toggle, args=(words,), daemon=True)
+           for words in (["off"], ["thread"], ["off", "thread"])]
+for thread in threads: thread.start()
+for thread in threads: thread.join(60)
+check(len(done) == 3, done)
+db = connect(load=False)
+one(db, "SELECT memory_config('monitor', 'off')")
+check(len(os.listdir("/proc/self/task")) == 1)
+""", preload=True)
+
+
+def a_limit_that_is_refused_was_in_force_for_a_moment():
+    run("""
+refused = []
+db = connect(load=False)
+db.execute("CREATE TABLE t(x)")
+def lower():
+    other = connect(load=False)
+    for _ in range(300):
+        try:
+            one(other, "SELECT memory_config('memory_limit', '1kB')")
+            refused.append("was not")
+        except sqlite3.IntegrityError:
+            pass
+thread = threading.Thread(target=lower)
+thread.start()
+while thread.is_alive():
+    db.execute("DELETE FROM t")
+    db.execute("INSERT INTO t SELECT randomblob(400000)")
+thread.join()
+check(not refused, refused)
+check(one(db, "SELECT refused_requests FROM memory_pressure") == 0)
+""", preload=True)
+
+
+def observing_mode_did_something_when_the_environment_said_so():
+    run("""
+resource = __import__("resource")
+import time
+db = connect()
+check(mode(db).startswith("observing"))
+time.sleep(0.5)
+check(one(db, "SELECT count(*) FROM memory_responses") == 0)
+check(one(db, "SELECT response_stage FROM memory_pressure") == "none")
+""", SQLITEMEM_ATTACH="never", SQLITEMEM_MONITOR="thread", SQLITEMEM_SAMPLE_INTERVAL="100ms",
+        SQLITEMEM_RESPONSE_MODE="full", SQLITEMEM_MEMORY_LIMIT="1MB")
+
+
 support.main([clean_pages_give_way_before_the_limit_is_reached,
               nothing_is_done_with_response_mode_off,
               an_idle_process_is_seen_by_the_monitors_thread,
               a_full_in_memory_database_can_still_be_emptied,
-              new_connections_are_refused_in_an_emergency_of_mode_full])
+              new_connections_are_refused_in_an_emergency_of_mode_full,
+              reading_the_tables_kept_the_response_from_coming,
+              the_thread_could_not_be_ended_while_another_connection_started_it,
+              a_limit_that_is_refused_was_in_force_for_a_moment,
+              observing_mode_did_something_when_the_environment_said_so])

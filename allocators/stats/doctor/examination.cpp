@@ -66,7 +66,7 @@ Examination examine(Sources& sources) {
   if (!seen.pool) seen.pool_note = sources.pool_note();
   if (const ArenasReading* arenas = reading.arenas()) seen.arenas = arenas->figures;
   seen.pressure = copy_of(reading.pressure());
-  if (seen.pressure) seen.growth = find_growth(seen.pressure->history);
+  if (seen.pressure) seen.growth = growth_in(*seen.pressure);
   seen.limit = read_limit_in_force(reading);
   seen.connections = reading.connections();
   seen.transactions = reading.transactions();

@@ -58,31 +58,39 @@ Findings zombies(const Examination& seen) {
   return findings;
 }
 
-/// Frames that wait for a reader which is old, or of another process.
+auto reader_of(const WalStatsRow& log, const Examination& seen) {
+  return log.oldest_reader_connection_id
+             ? std::ranges::find(seen.transactions, *log.oldest_reader_connection_id,
+                                 &OpenTransactionsRow::connection_id)
+             : seen.transactions.end();
+}
+
+/// Many frames wait for a reader which is old, or of another process.
+bool is_pinned_for_long(const WalStatsRow& log, const Examination& seen) {
+  if (log.pinned_frames.value_or(0) < many_frames) return false;
+  const auto holder = reader_of(log, seen);
+  return holder != seen.transactions.end() ? holder->age_seconds.value_or(0) >= old_reader_seconds
+                                           : bool(log.is_oldest_elsewhere.value_or(false));
+}
+
 Findings pinned_logs(const Examination& seen) {
   Findings findings;
   std::vector<std::string> told;
   for (const WalStatsRow& log : seen.logs) {
-    if (log.pinned_frames.value_or(0) < many_frames) continue;
+    if (!is_pinned_for_long(log, seen)) continue;
     if (std::ranges::find(told, log.database_file) != told.end()) continue;
-    const auto holder = log.oldest_reader_connection_id
-                            ? std::ranges::find(seen.transactions, *log.oldest_reader_connection_id,
-                                                &OpenTransactionsRow::connection_id)
-                            : seen.transactions.end();
+    const auto holder = reader_of(log, seen);
     const std::string waiting = fmt::format(
         "{} frames ({}) of the log of {} wait for ", *log.pinned_frames,
         in_words(*log.pinned_frames * (log.page_bytes + frame_header_bytes)), log.database_file);
     if (holder != seen.transactions.end()) {
-      if (holder->age_seconds.value_or(0) < old_reader_seconds) continue;
       findings.push_back(
           {fmt::format("{}connection {}, {} old, idle for {}.{}", waiting, holder->connection_id,
                        seconds_in_words(*holder->age_seconds),
                        seconds_in_words(holder->idle_seconds.value_or(0)), last_statement(*holder)),
            kill_if_possible(*holder, seen)});
-    } else if (log.is_oldest_elsewhere.value_or(false)) {
-      findings.push_back({waiting + "a reader in another process."});
     } else {
-      continue;
+      findings.push_back({waiting + "a reader in another process."});
     }
     told.push_back(log.database_file);
   }
@@ -93,7 +101,7 @@ Findings large_logs(const Examination& seen) {
   Findings findings;
   std::vector<std::string> told;
   for (const WalStatsRow& log : seen.logs) {
-    if (log_bytes(log) < large_log_bytes || log.pinned_frames.value_or(0) >= many_frames) continue;
+    if (log_bytes(log) < large_log_bytes || is_pinned_for_long(log, seen)) continue;
     if (std::ranges::find(told, log.database_file) != told.end()) continue;
     told.push_back(log.database_file);
     findings.push_back(
