@@ -42,6 +42,10 @@ class FaultyPages final : public PageSource {
   bool move(void* from, void* to, std::size_t bytes) noexcept override {
     return !refuses() && os_pages().move(from, to, bytes);
   }
+  void unmap(void* address, std::size_t bytes) noexcept override {
+    reserved_bytes_ -= bytes;
+    os_pages().unmap(address, bytes);
+  }
   bool advise_huge(void*, std::size_t) noexcept override { return false; }
   std::size_t resident_bytes(const void* address, std::size_t bytes) noexcept override {
     return os_pages().resident_bytes(address, bytes);

@@ -132,13 +132,20 @@ TEST_CASE("LimitReader: RLIMIT_AS and RLIMIT_DATA are compared with VmSize and V
   LimitReader reader(root.path(), chosen_resource_limits);
   const LimitReadings readings = reader.read({.idle_reserved_bytes = 1500 * kib}, 1);
   REQUIRE(readings.tightest() != nullptr);
-  // Of 3000 KiB, 2000 are mapped, but 1500 of these are only reserved by us.
   CHECK(readings.tightest()->name == "RLIMIT_DATA");
   CHECK(readings.tightest()->used_bytes == 700 * kib);
   const LimitReading* space = find(readings, LimitSource::rlimit);
   REQUIRE(space != nullptr);
   CHECK(space->name == "RLIMIT_AS");
-  CHECK(space->used_bytes == 500 * kib);
+  CHECK(space->used_bytes == 2000 * kib);  // What we only reserved is lost to others as well.
+  SECTION("lowered below what is mapped, RLIMIT_AS cannot mean what was reserved before") {
+    chosen_limits.address_space_bytes = 1900 * kib;
+    LimitReader later(root.path(), chosen_resource_limits);
+    const LimitReadings lowered = later.read({.idle_reserved_bytes = 1500 * kib}, 1);
+    const LimitReading* limit = find(lowered, LimitSource::rlimit);
+    REQUIRE(limit != nullptr);
+    CHECK(limit->used_bytes == 500 * kib);
+  }
   SECTION("a status file without these lines is said") {
     root.write("/proc/self/status", "Name: x\n");
     const LimitReadings without = reader.read({}, 2);

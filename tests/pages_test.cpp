@@ -199,6 +199,9 @@ class FrugalPages final : public PageSource {
   }
   bool decommit(void*, std::size_t) noexcept override { return false; }
   bool move(void*, void*, std::size_t) noexcept override { return false; }
+  void unmap(void* address, std::size_t bytes) noexcept override {
+    os_pages().unmap(address, bytes);
+  }
   bool advise_huge(void*, std::size_t) noexcept override { return false; }
   std::size_t resident_bytes(const void* address, std::size_t bytes) noexcept override {
     return os_pages().resident_bytes(address, bytes);
@@ -231,7 +234,10 @@ TEST_CASE("Region: smaller sizes are tried when address space is short", "[pages
   CHECK(region.runs.end() == region.large.begin());
   CHECK(region.large.end() == region.base() + region.bytes());
   region.stop();
-  REQUIRE(region.start(pages, gib, 100 * mib));  // At most half of what is left.
+  REQUIRE(region.start(pages, gib, 200 * mib));  // An eighth of what is left, in whole chunks.
+  CHECK(region.bytes() == 24 * mib);
+  region.stop();
+  REQUIRE(region.start(pages, gib, 100 * mib));
   CHECK(region.bytes() == Region::min_bytes);
   region.stop();
   CHECK_FALSE(region.start(pages, gib, 2 * Region::min_bytes - 1));

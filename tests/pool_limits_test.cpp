@@ -198,4 +198,32 @@ TEST_CASE("at a hard limit an in-memory database takes the pages that it needs, 
   subject.pool.destroy(memory);
 }
 
+TEST_CASE("extents beyond the area are mapped one by one and go back with their address space",
+          "[pool]") {
+  const std::uint64_t before = os_address_space().reserved_bytes;
+  {
+    TestPool subject({.extents = 1, .mapped_extents = 40, .budget_frames = 10000});
+    const std::uint64_t started = os_address_space().reserved_bytes;
+    PageCache& cache = subject.create();
+    read_all(cache, 1000);
+    require_sound(subject.pool);
+    CHECK(subject.pool.totals().held_bytes >= 1000 * test_frame_bytes);
+    CHECK(os_address_space().reserved_bytes - started >= 1000 * test_frame_bytes - extent_bytes);
+    CHECK(subject.pool.resident().pages >= 1000 * sizeof(std::uint64_t));
+    CHECK(subject.pool.fill_map(1000).span_bytes() >= 1000 * test_frame_bytes);
+    std::uint32_t numbers = 0;
+    for (const PageInfo& page : subject.pool.pages()) numbers += page.page_number;
+    CHECK(numbers == 1000 * 1001 / 2);
+    static_cast<void>(subject.pool.evict(1000));
+    require_sound(subject.pool);
+    CHECK(os_address_space().reserved_bytes == started);
+    CHECK(subject.pool.totals().held_bytes == 0);
+    read_all(cache, 1000);
+    CHECK(subject.pool.totals().held_bytes > 1000 * sizeof(std::uint64_t));
+    subject.pool.destroy(cache);
+    static_cast<void>(subject.pool.evict(1000));
+  }
+  CHECK(os_address_space().reserved_bytes == before);
+}
+
 }  // namespace sqlitemem::tests

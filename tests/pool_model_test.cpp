@@ -189,7 +189,11 @@ TEST_CASE("page caches keep what SQLite put there, under every policy", "[pool]"
   const std::string_view policy =
       policy_names[GENERATE(range(std::size_t{0}, std::size_t{policy_count}))];
   const std::uint64_t frames = GENERATE(as<std::uint64_t>{}, 10, 60, 1000);
-  TestPool subject({.extents = 64, .budget_frames = frames, .policy = policy});
+  const bool is_mapped = GENERATE(false, true);  // Extents come and go with their address space.
+  TestPool subject({.extents = is_mapped ? 2U : 64U,
+                    .mapped_extents = is_mapped ? 62U : 0U,
+                    .budget_frames = frames,
+                    .policy = policy});
   {
     PoolModel model(subject, static_cast<unsigned>(frames));
     for (int step = 0; step < 3000; ++step) {
@@ -206,8 +210,11 @@ TEST_CASE("page caches keep what SQLite put there, under every policy", "[pool]"
 
 TEST_CASE("a page request that fails at any moment is refused or served, never corrupted",
           "[pool]") {
+  const bool is_mapped = GENERATE(false, true);
   for (std::int64_t successes = 0; successes < 40; ++successes) {
-    TestPool subject({.extents = 8, .budget_frames = 40});
+    TestPool subject({.extents = is_mapped ? 1U : 8U,
+                      .mapped_extents = is_mapped ? 7U : 0U,
+                      .budget_frames = 40});
     PoolModel model(subject, static_cast<unsigned>(successes));
     subject.pages.fail_after(successes);
     for (int step = 0; step < 300; ++step) model.step();

@@ -55,7 +55,7 @@ void run_connection(TestPool& subject, unsigned seed, int rounds,
 TEST_CASE("connections on several threads take each other's pages, never a page in use",
           "[pool][threads]") {
   const std::uint64_t frames = GENERATE(as<std::uint64_t>{}, 12, 120, 1000);
-  TestPool subject({.extents = 64, .budget_frames = frames});
+  TestPool subject({.extents = 4, .mapped_extents = 60, .budget_frames = frames});
   std::atomic<const char*> failed{nullptr};
   std::atomic<bool> is_over{false};
   {
@@ -69,6 +69,7 @@ TEST_CASE("connections on several threads take each other's pages, never a page 
         static_cast<void>(subject.pool.totals());
         static_cast<void>(subject.pool.caches());
         static_cast<void>(subject.pool.pages());
+        static_cast<void>(subject.pool.resident());
         if (++step % 4 == 0) static_cast<void>(subject.pool.evict(frames / 4));
         if (step % 9 == 0)
           subject.pool.set_budget((frames / 2 + step % frames) * test_frame_bytes, true);

@@ -24,7 +24,7 @@ MemoryManager::StartResult MemoryManager::start(const Settings& settings) noexce
                                  : static_cast<std::size_t>(option(&Config::region_size));
   metadata_.start(*pages_, settings.metadata_chunk_bytes);
   Region region;
-  const std::size_t stride = committed_memory_is_limited()
+  const std::size_t stride = data_limit() != SIZE_MAX
                                  ? std::min<std::size_t>(settings.commit_stride, mib)
                                  : settings.commit_stride;
   if (!region.start(*pages_, wanted, address_space_left(), stride))

@@ -20,9 +20,11 @@ namespace {
 constexpr BufferPool& pool = the_process_pool;
 constinit Lock start_lock;
 constinit Area extents, slots, tables;
+constinit std::size_t extent_limit = 0;
 
 constexpr std::size_t slot_area_bytes = 32 * mib;  // Some 30,000 caches open at a time.
 constexpr std::size_t min_extent_area_bytes = 16 * mib;
+constexpr std::size_t limited_extent_area_bytes = 2 * mib;
 constexpr std::uint64_t least_automatic_budget = 8 * mib;
 constexpr std::uint64_t greatest_automatic_budget = 256 * mib;
 
@@ -48,20 +50,34 @@ void give_up(Area& area) noexcept {
   area = Area();
 }
 
-/// Tries a quarter of the region's size, then less.
+/// Room for so many extents, of which the first lie in an area of `area_bytes`.
+bool reserve_for(PolicyKind policy, std::size_t extent_count, std::size_t area_bytes) noexcept {
+  const std::size_t table_bytes = BufferPool::bytes_of_tables(policy, extent_count);
+  const std::size_t slot_bytes =
+      round_up(std::min(slot_area_bytes, extent_count * extent_bytes / 16), page_bytes);
+  extent_limit = extent_count;
+  if (reserve(extents, area_bytes, 2 * mib) && reserve(tables, table_bytes, page_bytes) &&
+      reserve(slots, slot_bytes, page_bytes)) {
+    return true;
+  }
+  for (Area* area : {&extents, &tables, &slots}) give_up(*area);
+  return false;
+}
+
+/// A quarter of the region's size, or less. Where the kernel limits the process, address space or
+/// committed memory that the pool holds without need is lost to the program: there extents are
+/// mapped one by one, and given back.
 bool reserve_all(PolicyKind policy) noexcept {
-  const auto wanted = static_cast<std::size_t>(option(&Config::region_size)) / 4;
-  const std::size_t left = address_space_left() / 4;
-  for (std::size_t bytes = std::max(wanted, min_extent_area_bytes); bytes >= min_extent_area_bytes;
-       bytes /= 2) {
+  const auto wanted = std::max(static_cast<std::size_t>(option(&Config::region_size)) / 4,
+                               min_extent_area_bytes);
+  const std::size_t limit = std::min(address_space_left(), data_limit());
+  if (limit != SIZE_MAX) {
+    if (limit < min_extent_area_bytes) return false;
+    return reserve_for(policy, std::min(wanted, limit) / extent_bytes, limited_extent_area_bytes);
+  }
+  for (std::size_t bytes = wanted; bytes >= min_extent_area_bytes; bytes /= 2) {
     const std::size_t whole = round_down(bytes, 2 * mib);
-    if (whole > left) continue;
-    const std::size_t table_bytes = BufferPool::bytes_of_tables(policy, whole / extent_bytes);
-    if (reserve(extents, whole, 2 * mib) && reserve(tables, table_bytes, page_bytes) &&
-        reserve(slots, std::min(slot_area_bytes, whole / 16), page_bytes)) {
-      return true;
-    }
-    for (Area* area : {&extents, &tables, &slots}) give_up(*area);
+    if (reserve_for(policy, whole / extent_bytes, whole)) return true;
   }
   return false;
 }
@@ -126,6 +142,7 @@ bool start() noexcept {
     os_pages().advise_huge(extents.begin(),
                            static_cast<std::size_t>(extents.end() - extents.begin()));
   const bool is_started = pool.start({.extents = &extents,
+                                      .extent_limit = extent_limit,
                                       .slots = &slots,
                                       .tables = &tables,
                                       .pages = &os_pages(),
@@ -171,6 +188,8 @@ bool start_process_pool(GrowthHandler growth, RefusalHandler refused) noexcept {
 }
 
 std::array<OwnSpace, 2> process_spaces() noexcept {
+  if (extent_limit * extent_bytes > static_cast<std::size_t>(extents.end() - extents.begin()))
+    return {};  // The kernel's limit is the limit: the C library lends what the region has not.
   const std::uint64_t held = process_heap().budget().held_bytes();
   const std::uint64_t by_pool = pool.is_started() ? pool.totals().held_bytes : 0;
   OwnSpace of_heap{at_least_zero(held, by_pool), process_heap().totals().reserved_bytes,

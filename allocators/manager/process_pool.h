@@ -39,8 +39,8 @@ void set_ceiling_handler(CeilingHandler handler) noexcept;
     std::uint64_t memory_limit, std::uint64_t machine_bytes,
     std::optional<std::uint64_t> group_limit) noexcept;
 
-/// Address space of heap and buffer pool, and how much of it holds something. Small where RLIMIT_AS
-/// is: then it is a limit like others.
+/// Address space of heap and buffer pool, and how much of it holds something: limits like others.
+/// None where the kernel limits the process, since both can then have more outside of it.
 [[nodiscard]] std::array<OwnSpace, 2> process_spaces() noexcept;
 
 /// Sets the pool's budget from the options.

@@ -59,6 +59,7 @@ class OsPages final : public PageSource {
   bool commit(void* address, std::size_t bytes) noexcept override;
   bool decommit(void* address, std::size_t bytes) noexcept override;
   bool move(void* from, void* to, std::size_t bytes) noexcept override;
+  void unmap(void* address, std::size_t bytes) noexcept override;
   bool advise_huge(void* address, std::size_t bytes) noexcept override;
   std::size_t resident_bytes(const void* address, std::size_t bytes) noexcept override;
 
@@ -124,6 +125,11 @@ bool OsPages::move(void* from, void* to, std::size_t bytes) noexcept {
   const int repair_error = repaired == MAP_FAILED ? errno : 0;
   SQLITEMEM_CHECK(repaired == to || repair_error == EEXIST, bytes, repair_error);
   return false;
+}
+
+void OsPages::unmap(void* address, std::size_t bytes) noexcept {
+  release(address, bytes);
+  committed.fetch_sub(bytes, std::memory_order_relaxed);
 }
 
 bool OsPages::advise_huge(void* address, std::size_t bytes) noexcept {

@@ -25,6 +25,15 @@ class PageSource {
   /// Moves the pages at `from` to the committed address `to`; `from` stays usable and reads as
   /// zero. false: not possible here, nothing was changed; the caller copies.
   [[nodiscard]] virtual bool move(void* from, void* to, std::size_t bytes) noexcept = 0;
+  /// Address space and pages at once, for what is to go back with unmap(). nullptr: refused.
+  [[nodiscard]] void* map(std::size_t bytes, std::size_t alignment) noexcept {
+    void* const address = reserve(bytes, alignment);
+    if (address == nullptr || commit(address, bytes)) return address;
+    release(address, bytes);
+    return nullptr;
+  }
+  /// Gives up what map() gave.
+  virtual void unmap(void* address, std::size_t bytes) noexcept = 0;
   /// Asks for transparent huge pages. false: not supported.
   virtual bool advise_huge(void* address, std::size_t bytes) noexcept = 0;
   /// Bytes of [address, address + bytes) that are resident now. Exact for private memory; costs ~3

@@ -69,8 +69,9 @@ std::byte* Area::extend(std::size_t bytes) noexcept {
 
 bool Region::start(PageSource& pages, std::size_t bytes, std::size_t address_space_left,
                    std::size_t stride) noexcept {
-  // The program needs address space too: thread stacks, mapped files, its own malloc.
-  const std::size_t most = address_space_left == SIZE_MAX ? SIZE_MAX : address_space_left / 2;
+  const bool is_limited = address_space_left != SIZE_MAX;
+  const std::size_t most = is_limited ? address_space_left / 2 : SIZE_MAX;
+  if (is_limited) bytes = std::min(bytes, address_space_left / 8);
   for (std::size_t wanted = std::max(bytes, min_bytes);; wanted = std::max(wanted / 4, min_bytes)) {
     const std::size_t rounded =
         round_down(wanted, 4 * region_alignment);  // Each quarter stays aligned.
@@ -98,9 +99,11 @@ void Region::stop() noexcept {
   bytes_ = 0;
 }
 
-bool committed_memory_is_limited() noexcept {
+std::size_t data_limit() noexcept {
   rlimit limit{};
-  return ::getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+  const bool is_limited =
+      ::getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+  return is_limited ? limit.rlim_cur : SIZE_MAX;
 }
 
 std::size_t address_space_left() noexcept {

@@ -54,8 +54,10 @@ class Region {
   static constexpr std::size_t min_bytes = 16 * mib;
   static constexpr std::size_t default_stride = 64 * mib;
 
-  /// Tries `bytes`, then a quarter, and so on down to min_bytes; under RLIMIT_AS never more than
-  /// half of what is left (`address_space_left`, SIZE_MAX if unlimited). false: nothing was
+  /// Tries `bytes`, then a quarter, and so on down to min_bytes. Under RLIMIT_AS an eighth of what
+  /// is left (`address_space_left`, SIZE_MAX if unlimited), but at least min_bytes if that is not
+  /// more than half: what is reserved is lost to the program, its C library and the buffer pool,
+  /// and a heap whose region is full can have blocks from the C library. false: nothing was
   /// reserved.
   [[nodiscard]] bool start(PageSource& pages, std::size_t bytes, std::size_t address_space_left,
                            std::size_t stride = default_stride) noexcept;
@@ -77,8 +79,8 @@ class Region {
   std::size_t bytes_ = 0;
 };
 
-/// Whether RLIMIT_DATA is set: then what is committed counts, used or not.
-bool committed_memory_is_limited() noexcept;
+/// RLIMIT_DATA; SIZE_MAX if unlimited. Where there is one, what is committed counts, used or not.
+std::size_t data_limit() noexcept;
 
 /// RLIMIT_AS less what is mapped now, from getrlimit and /proc/self/statm; SIZE_MAX if unlimited.
 std::size_t address_space_left() noexcept;

@@ -41,13 +41,13 @@ bool BufferPool::start(const Settings& settings, PolicyKind policy) noexcept {
   ProcessBarrier::start();
   const auto extent_area =
       static_cast<std::size_t>(settings.extents->end() - settings.extents->begin());
-  const std::size_t extents = extent_area / extent_bytes;
+  const std::size_t extents = std::max(extent_area / extent_bytes, settings.extent_limit);
   const std::size_t store_bytes = round_up(FrameStore::descriptor_bytes(extents), page_bytes);
   std::byte* tables = settings.tables->extend(bytes_of_tables(policy, extents));
   if (tables == nullptr) return false;
   settings_ = settings;
   policy_kind_ = policy;
-  store_.start(*settings.extents, *settings.pages, *settings.budget, tables);
+  store_.start(*settings.extents, extents, *settings.pages, *settings.budget, tables);
   adviser_.start(policy, tables + store_bytes, *settings.pages);
   slots_begin_ = reinterpret_cast<std::uintptr_t>(settings.slots->begin());
   slots_bytes_ = static_cast<std::uintptr_t>(settings.slots->end() - settings.slots->begin());

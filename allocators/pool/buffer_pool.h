@@ -95,6 +95,8 @@ class BufferPool {
  public:
   struct Settings {
     Area* extents = nullptr;  ///< Multiple of extent_bytes, aligned to it.
+    /// How many there may be; those beyond the area get mappings of their own. 0: the area's.
+    std::size_t extent_limit = 0;
     Area* slots = nullptr;    ///< For PageCache objects.
     Area* tables = nullptr;   ///< For the store and the adviser; lazily resident.
     PageSource* pages = nullptr;
@@ -245,6 +247,7 @@ class BufferPool {
   /// cache. Victims that fit go to own's spares. Returns how many pages were evicted.
   std::uint32_t evict_some(PageCache* own, std::uint32_t wanted, Floors floors) noexcept
       SQLITEMEM_REQUIRES(lock_);
+  [[nodiscard]] std::uint64_t mapped_resident_bytes() noexcept;
   [[nodiscard]] std::uint64_t floor_of(const PageCache& cache, std::uint64_t weights) noexcept
       SQLITEMEM_REQUIRES(lock_);
   void look_for_idle_caches() noexcept SQLITEMEM_REQUIRES(lock_);

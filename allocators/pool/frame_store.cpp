@@ -24,10 +24,10 @@ FrameKind make_kind(std::size_t page, std::size_t extra) {
 
 }  // namespace
 
-void FrameStore::start(Area& area, PageSource& pages, MemoryBudget& budget,
+void FrameStore::start(Area& area, std::size_t extents, PageSource& pages, MemoryBudget& budget,
                        void* descriptors) noexcept {
   area_ = &area;
-  begin_ = area.begin();
+  extent_limit_ = extents;
   pages_ = &pages;
   budget_ = &budget;
   extents_ = static_cast<Extent*>(descriptors);
@@ -56,7 +56,7 @@ std::optional<KindIndex> FrameStore::kind_of(std::size_t page, std::size_t extra
 }
 
 std::size_t FrameStore::fixed_bytes(const FrameKind& kind) noexcept {
-  const std::size_t headers = std::size_t{kind.frames} * kind.header_bytes;
+  const std::size_t headers = std::size_t{kind.frames} * kind.header_bytes + sizeof(std::uint32_t);
   return round_up(is_page_sized(kind) ? headers : data_bytes(kind) + headers, page_bytes);
 }
 
@@ -76,17 +76,34 @@ void FrameStore::unlist(std::uint32_t extent) noexcept {
   entry.is_listed = false;
 }
 
+std::uint32_t FrameStore::take_extent() noexcept {
+  const bool is_new = closed_ == none;
+  const std::uint32_t extent = is_new ? opened_ : closed_;
+  if (extent >= extent_limit_) return none;
+  Extent& entry = extents_[extent];
+  std::byte* begin = entry.begin;
+  bool is_mapped = entry.is_mapped;
+  if (begin == nullptr) begin = area_->extend(extent_bytes);
+  if (begin == nullptr) {
+    begin = static_cast<std::byte*>(pages_->map(extent_bytes, extent_bytes));
+    is_mapped = true;
+  }
+  if (begin == nullptr) return none;
+  if (is_new)
+    ++opened_;
+  else
+    closed_ = entry.next;
+  entry = {.begin = begin, .is_mapped = is_mapped};
+  return extent;
+}
+
 bool FrameStore::open_extent(KindIndex kind_index) noexcept {
   const FrameKind& kind = kinds_[kind_index];
   if (!charge(fixed_bytes(kind))) return false;
-  std::uint32_t extent = closed_;
-  if (extent != none) {
-    closed_ = extents_[extent].next;
-  } else {
-    if (area_->extend(extent_bytes) == nullptr) return refund(fixed_bytes(kind)), false;
-    extent = opened_++;
-  }
-  extents_[extent] = {.kind = kind_index, .is_open = true};
+  const std::uint32_t extent = take_extent();
+  if (extent == none) return refund(fixed_bytes(kind)), false;
+  extents_[extent].kind = kind_index;
+  extents_[extent].is_open = true;
   std::byte* headers = address(extent) + data_bytes(kind);
   for (std::uint32_t slot = 0; slot < kind.frames; ++slot) {
     // Decommitted memory reads as zero, but headers of an earlier kind may still be there.
@@ -95,6 +112,7 @@ bool FrameStore::open_extent(KindIndex kind_index) noexcept {
     frame->extra = frame + 1;
     frame->kind = kind_index;
   }
+  new (headers + std::size_t{kind.frames} * kind.header_bytes) std::uint32_t(extent);
   ++idle_extents_;
   list(extent);
   return true;
@@ -162,13 +180,17 @@ void FrameStore::close_extent(std::uint32_t extent) noexcept {
   Extent& entry = extents_[extent];
   const FrameKind& kind = kinds_[entry.kind];
   trim_extent(extent);
-  // One call for headers (and pages below the operating system's size).
-  std::byte* begin = address(extent) + (is_page_sized(kind) ? data_bytes(kind) : 0);
-  pages_->decommit(begin, fixed_bytes(kind));
+  if (entry.is_mapped) {
+    pages_->unmap(entry.begin, extent_bytes);
+    entry.begin = nullptr;
+  } else {
+    // One call for headers (and pages below the operating system's size).
+    pages_->decommit(entry.begin + (is_page_sized(kind) ? data_bytes(kind) : 0), fixed_bytes(kind));
+  }
   refund(fixed_bytes(kind));
   unlist(extent);
   --idle_extents_;
-  entry = {.next = closed_};
+  entry = {.begin = entry.begin, .next = closed_, .is_mapped = entry.is_mapped};
   closed_ = extent;
 }
 
@@ -204,6 +226,17 @@ std::uint64_t FrameStore::trim() noexcept {
       trim_extent(extent);
   }
   return before - held_bytes_;
+}
+
+std::uint64_t FrameStore::mapped_resident_bytes(std::uint32_t first,
+                                                std::uint32_t count) const noexcept {
+  std::uint64_t bytes = 0;
+  for (std::uint32_t extent = first; extent < opened_ && extent - first < count; ++extent) {
+    const Extent& entry = extents_[extent];
+    if (entry.is_mapped && entry.begin != nullptr)
+      bytes += pages_->resident_bytes(entry.begin, extent_bytes);
+  }
+  return bytes;
 }
 
 void FrameStore::add_to(FillMap& map) const noexcept {

@@ -38,14 +38,18 @@ inline constexpr KindIndex max_frame_kinds = 16;
 ///     extent, 256 KiB:  | data 0 | data 1 | … | data n-1 | header 0 | … | header n-1 |  slack |
 ///
 /// Data starts at the extent, so every page is aligned to its size. Headers follow, so that what
-/// SQLite reads past the last page of a corrupt database is mapped. A page is charged to the budget
+/// SQLite reads past the last page of a corrupt database is mapped; the extent's number comes last.
+/// Extents lie in one area, and beyond it, if that is allowed, in mappings of their own: these go
+/// back to the operating system with their address space when they fall empty. A page is charged to the budget
 /// when it is first used, and refunded when it is decommitted; headers, and pages smaller than the
 /// operating system's, with the extent. Thread rules: under the pool's lock.
 class FrameStore {
  public:
   /// Splits the committed-on-demand `area` (a multiple of extent_bytes, aligned to it) into
-  /// extents. `descriptors`: descriptor_bytes(extents) of zeroed, committed memory.
-  void start(Area& area, PageSource& pages, MemoryBudget& budget, void* descriptors) noexcept;
+  /// extents, and maps more, up to `extents` in all. `descriptors`: descriptor_bytes(extents) of
+  /// zeroed, committed memory.
+  void start(Area& area, std::size_t extents, PageSource& pages, MemoryBudget& budget,
+             void* descriptors) noexcept;
   [[nodiscard]] static std::size_t descriptor_bytes(std::size_t extents) noexcept {
     return extents * sizeof(Extent);
   }
@@ -74,11 +78,12 @@ class FrameStore {
   }
   [[nodiscard]] FrameIndex index_of(const Frame& frame) const noexcept {
     const FrameKind& kind = kinds_[frame.kind];
-    const auto offset =
-        static_cast<std::size_t>(reinterpret_cast<const std::byte*>(&frame) - begin_);
-    const auto extent = static_cast<std::uint32_t>(offset / extent_bytes);
-    const auto within = static_cast<std::uint32_t>(offset % extent_bytes);
-    return extent << extent_frames_shift | (within - kind.headers_at) / kind.header_bytes;
+    const auto address = reinterpret_cast<std::uintptr_t>(&frame);
+    const auto within = static_cast<std::uint32_t>(address % extent_bytes);
+    const auto slot = (within - kind.headers_at) / kind.header_bytes;
+    const auto* number = reinterpret_cast<const std::uint32_t*>(
+        reinterpret_cast<const std::byte*>(&frame) + (kind.frames - slot) * kind.header_bytes);
+    return *number << extent_frames_shift | slot;
   }
   [[nodiscard]] FrameIndex frame_limit() const noexcept {  ///< No frame has this number or above.
     return static_cast<FrameIndex>(opened_ << extent_frames_shift);
@@ -91,10 +96,16 @@ class FrameStore {
   /// Free frames whose memory is held for re-use.
   [[nodiscard]] std::uint64_t free_frames() const noexcept { return free_frames_; }
   [[nodiscard]] std::uint64_t free_bytes() const noexcept { return free_bytes_; }
-  /// From the start of the area to what was never opened.
+  /// Of all extents that were ever opened.
   [[nodiscard]] std::uint64_t span_bytes() const noexcept {
     return std::uint64_t{opened_} * extent_bytes;
   }
+  /// Extents that may be open at a time.
+  [[nodiscard]] std::size_t extent_limit() const noexcept { return extent_limit_; }
+  [[nodiscard]] std::uint32_t extents() const noexcept { return opened_; }  ///< Ever opened.
+  /// Of those of extents [first, first + count) that lie outside the area.
+  [[nodiscard]] std::uint64_t mapped_resident_bytes(std::uint32_t first,
+                                                    std::uint32_t count) const noexcept;
   /// What frames use and hold, headers included.
   void add_to(FillMap& map) const noexcept;
   [[nodiscard]] std::optional<Violation> find_violation() const noexcept;
@@ -104,16 +115,18 @@ class FrameStore {
   struct Extent {
     std::uint64_t used = 0;     // Bit per frame: handed out.
     std::uint64_t charged = 0;  // Bit per frame: its page was used since it was last given back.
+    std::byte* begin = nullptr;  // nullptr: it has no address space now.
     std::uint32_t next = none, previous = none;  // In the kind's list, or the list of empty ones.
     KindIndex kind = 0;
     bool is_open = false;    // Has a kind; headers are charged.
     bool is_listed = false;  // In its kind's list of extents with room.
+    bool is_mapped = false;  // By itself, outside the area.
   };
-  static_assert(sizeof(Extent) == 32);
+  static_assert(sizeof(Extent) == 40);
   static constexpr std::uint32_t max_idle_extents = 4;
 
   [[nodiscard]] std::byte* address(std::uint32_t extent) const noexcept {
-    return begin_ + std::size_t{extent} * extent_bytes;
+    return extents_[extent].begin;
   }
   [[nodiscard]] static std::uint64_t all_slots(const FrameKind& kind) noexcept {
     return kind.frames == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << kind.frames) - 1;
@@ -128,6 +141,8 @@ class FrameStore {
   [[nodiscard]] static std::size_t fixed_bytes(const FrameKind& kind) noexcept;
   [[nodiscard]] Frame* allocate_in(std::uint32_t extent) noexcept;
   [[nodiscard]] bool open_extent(KindIndex kind) noexcept;
+  /// One with address space but no kind. `none`: there is no more to be had.
+  [[nodiscard]] std::uint32_t take_extent() noexcept;
   void close_extent(std::uint32_t extent) noexcept;
   std::uint64_t trim_extent(std::uint32_t extent) noexcept;
   void list(std::uint32_t extent) noexcept;
@@ -136,7 +151,7 @@ class FrameStore {
   void refund(std::uint64_t bytes) noexcept;
 
   Area* area_ = nullptr;
-  std::byte* begin_ = nullptr;  // Of the area.
+  std::size_t extent_limit_ = 0;
   PageSource* pages_ = nullptr;
   MemoryBudget* budget_ = nullptr;
   Extent* extents_ = nullptr;

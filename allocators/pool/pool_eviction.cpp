@@ -30,9 +30,7 @@ void BufferPool::plan() noexcept {
   budget_bytes_ = follows_caches_ ? std::max(base_budget_, wanted) : base_budget_;
   const std::uint64_t mean =
       used_frames_ == 0 ? page_bytes + sizeof(Frame) + 256 : used_bytes_ / used_frames_;
-  const auto extent_area =
-      static_cast<std::uint64_t>(settings_.extents->end() - settings_.extents->begin());
-  const std::uint64_t max_frames = (extent_area / extent_bytes) << extent_frames_shift;
+  const std::uint64_t max_frames = store_.extent_limit() << extent_frames_shift;
   capacity_frames_ = std::clamp<std::uint64_t>(budget_bytes_ / mean, 1, max_frames);
   unit_pages_ = std::max<std::uint64_t>(capacity_frames_ / units_per_turnover, 1);
   adviser_follows_budget();

@@ -123,18 +123,25 @@ void LimitReader::add_resource_limits(const OwnMemory& own, LimitReadings& readi
   const bool has_address_space_limit = limits.address_space_bytes != ResourceLimits::no_limit;
   if (!has_address_space_limit && limits.data_bytes == ResourceLimits::no_limit) return;
   const auto status = text_of(root_, "/proc/self/status", readings);
-  const auto add_one = [&](std::uint64_t limit, const char* key, std::uint64_t not_used,
-                           const char* name) {
+  const auto add_one = [&](std::uint64_t limit, const char* key, const char* name,
+                           const auto& used_of) {
     if (limit == ResourceLimits::no_limit || !status) return;
     const auto used = kilobytes_of(*status, key);
     if (!used) {
       add_sentence(readings.note, std::string("/proc/self/status does not say ") + key + ".");
       return;
     }
-    add(readings, LimitSource::rlimit, limit, at_least_zero(*used, not_used), name);
+    add(readings, LimitSource::rlimit, limit, used_of(*used), name);
   };
-  add_one(limits.address_space_bytes, "VmSize", own.idle_reserved_bytes, "RLIMIT_AS");
-  add_one(limits.data_bytes, "VmData", own.idle_committed_bytes, "RLIMIT_DATA");
+  // What is mapped is lost to everybody else, used or not. A limit that was lowered below it later
+  // says nothing about what we had reserved by then.
+  add_one(limits.address_space_bytes, "VmSize", "RLIMIT_AS", [&](std::uint64_t mapped) {
+    return mapped <= limits.address_space_bytes ? mapped
+                                                : at_least_zero(mapped, own.idle_reserved_bytes);
+  });
+  add_one(limits.data_bytes, "VmData", "RLIMIT_DATA", [&](std::uint64_t writable) {
+    return at_least_zero(writable, own.idle_committed_bytes);
+  });
 }
 
 void LimitReader::add_host(LimitReadings& readings) const {

@@ -69,8 +69,9 @@ ResourceLimits own_resource_limits() noexcept;
 /// gigabyte.
 ///
 /// What is compared with what: the option with what heap and pool hold; a control group's limits
-/// with its usage less inactive file pages; RLIMIT_AS with VmSize less what we only reserved;
-/// RLIMIT_DATA with VmData; for the host, the process may grow by MemAvailable, but not beyond
+/// with its usage less inactive file pages; RLIMIT_AS with VmSize (less what we
+/// only reserved, where the limit was lowered below VmSize); RLIMIT_DATA with VmData less what we
+/// only committed; for the host, the process may grow by MemAvailable, but not beyond
 /// MemTotal.
 class LimitReader {
  public:

@@ -43,6 +43,9 @@ class FailingPages final : public PageSource {
     ++moves;
     return can_move && !refuses() && os_pages().move(from, to, bytes);
   }
+  void unmap(void* address, std::size_t bytes) noexcept override {
+    os_pages().unmap(address, bytes);
+  }
   bool advise_huge(void* address, std::size_t bytes) noexcept override {
     ++advices;
     advised_bytes = bytes;

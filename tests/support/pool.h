@@ -39,6 +39,7 @@ class TestPool {
  public:
   struct Options {
     std::size_t extents = 64;
+    std::size_t mapped_extents = 0;  ///< Beyond these.
     std::uint64_t budget_frames = 100;
     std::string_view policy = policy_names.front();
     std::uint64_t limit_bytes = MemoryBudget::unlimited;
@@ -52,6 +53,7 @@ class TestPool {
     budget.set_limit(options.limit_bytes);
     started =
         pool.start({.extents = &extents_,
+                    .extent_limit = options.extents + options.mapped_extents,
                     .slots = &slots_,
                     .tables = &tables_,
                     .pages = &pages,
