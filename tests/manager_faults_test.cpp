@@ -289,4 +289,39 @@ TEST_CASE("MemoryManager: a request that the previous allocator cannot lend was 
   heap.stop();
 }
 
+// group_concat() ran out of memory although the buffer pool was full of pages that could go.
+TEST_CASE("MemoryManager: a large block could not grow when others had to give way",
+          "[manager][faults]") {
+  const OptionScope limit(&Config::memory_limit, 8 * mib);
+  static MemoryManager* manager = nullptr;
+  static std::uint64_t elsewhere = 0;  // Held by others, who give way when asked.
+  MemoryManager heap;
+  manager = &heap;
+  REQUIRE(heap.start({.region_bytes = 64 * mib}) == MemoryManager::StartResult::ok);
+  heap.set_shortage_handler([](std::size_t bytes) noexcept -> std::uint64_t {
+    const std::uint64_t given = std::min<std::uint64_t>(bytes, elsewhere);
+    manager->budget().refund(given);
+    elsewhere -= given;
+    return given;
+  });
+  ThreadCache* cache = &no_cache;
+  auto* block = static_cast<char*>(heap.allocate(cache, 2 * mib));
+  REQUIRE(block != nullptr);
+  block[0] = 'a', block[2 * mib - 1] = 'z';
+  elsewhere = 8 * mib - heap.budget().held_bytes();
+  REQUIRE(heap.budget().charge(elsewhere));
+  block = static_cast<char*>(heap.resize(cache, block, 4 * mib));
+  REQUIRE(block != nullptr);
+  CHECK((block[0] == 'a' && block[2 * mib - 1] == 'z'));
+  CHECK(elsewhere < 4 * mib);
+  CHECK(heap.totals().failures == 0);
+  CHECK(heap.resize(cache, block, 9 * mib) == nullptr);  // More than the limit: nothing helps.
+  CHECK(heap.totals().failures == 1);
+  CHECK(block[0] == 'a');
+  heap.release(cache, block);
+  heap.thread_exits(cache);
+  heap.budget().refund(elsewhere);
+  heap.stop();
+}
+
 }  // namespace sqlitemem

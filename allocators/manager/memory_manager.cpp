@@ -169,7 +169,7 @@ void* MemoryManager::allocate_slow(ThreadCache*& cache, std::size_t bytes) noexc
       if (void* lent = on_overflow_(bytes)) return lent;
     }
   }
-  if (block == nullptr) block = allocate_after_shortage(cache, bytes);
+  if (block == nullptr && reclaim(bytes)) block = allocate_once(cache, bytes, ~std::size_t{0});
   if (bytes > max_cached_bytes && block != nullptr) slabs_.requests().record_large(bytes);
   if (block == nullptr) return refuse(bytes);
   note_growth();
@@ -189,17 +189,17 @@ std::nullptr_t MemoryManager::refuse(std::size_t bytes) noexcept {
   return nullptr;
 }
 
-/// Pages of the buffer pool that nobody is using make room for what cannot wait.
-void* MemoryManager::allocate_after_shortage(ThreadCache*& cache, std::size_t bytes) noexcept {
-  const ShortageHandler reclaim = on_shortage_.load(std::memory_order_acquire);
-  if (reclaim == nullptr || bytes > max_request_bytes) return nullptr;
+/// Pages of the buffer pool that nobody is using make room for what cannot wait. Whether it is worth
+/// another try.
+bool MemoryManager::reclaim(std::size_t bytes) noexcept {
+  const ShortageHandler handler = on_shortage_.load(std::memory_order_acquire);
+  if (handler == nullptr || bytes > max_request_bytes) return false;
   // The pool takes pages by the batch, so it may be above SQLite's limit already.
   const std::uint64_t limit = live_limit_.load(std::memory_order_relaxed);
   const std::uint64_t live = limit == 0 ? 0 : other_live_bytes() + live_bytes();
   const std::uint64_t excess = live > limit ? live - limit : 0;
-  if (reclaim(bytes + chunk_bytes + excess) == 0) return nullptr;
   std::size_t max_batch = ~std::size_t{0};
-  return fits_live_limit(bytes, max_batch) ? allocate_once(cache, bytes, max_batch) : nullptr;
+  return handler(bytes + chunk_bytes + excess) != 0 && fits_live_limit(bytes, max_batch);
 }
 
 void MemoryManager::release_run(ThreadCache*& cache, void* block, BadBlocks& bad) noexcept {

@@ -197,7 +197,7 @@ class MemoryManager {
   [[nodiscard]] void* allocate_slow(ThreadCache*& cache, std::size_t bytes) noexcept;
   [[nodiscard]] void* allocate_once(ThreadCache*& cache, std::size_t bytes,
                                     std::size_t max_batch) noexcept;
-  [[nodiscard]] void* allocate_after_shortage(ThreadCache*& cache, std::size_t bytes) noexcept;
+  [[nodiscard]] bool reclaim(std::size_t bytes) noexcept;
   [[nodiscard]] std::uint64_t other_live_bytes() const noexcept {
     const auto* bytes = other_live_bytes_.load(std::memory_order_acquire);
     return bytes == nullptr ? 0 : bytes->load(std::memory_order_relaxed);
@@ -216,6 +216,8 @@ class MemoryManager {
   void release_slow(ThreadCache*& cache, void* block) noexcept;
   void release_run(ThreadCache*& cache, void* block, BadBlocks& bad) noexcept;
   void release_large(void* block, BadBlocks& bad) noexcept;
+  [[nodiscard]] void* resize_large(ThreadCache*& cache, void* block, std::size_t old_bytes,
+                                   std::size_t bytes) noexcept;
   [[nodiscard]] bool resize_in_place(void* block, std::size_t old_bytes,
                                      std::size_t bytes) noexcept;
   [[nodiscard]] std::size_t usable_bytes_slow(const void* block) noexcept;

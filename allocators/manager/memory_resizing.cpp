@@ -62,6 +62,21 @@ void* MemoryManager::allocate_roomy(std::size_t bytes) noexcept {
   return run;
 }
 
+void* MemoryManager::resize_large(ThreadCache*& cache, void* block, std::size_t old_bytes,
+                                  std::size_t bytes) noexcept {
+  std::size_t max_batch = 0;
+  const std::size_t growth = at_least_zero(bytes, old_bytes);
+  const bool fits = growth == 0 || fits_live_limit(growth, max_batch);
+  void* resized = fits ? large_.resize(block, bytes) : nullptr;
+  if (resized == nullptr && fits && collect_for_request(cache)) {
+    resized = large_.resize(block, bytes);
+    note_collection(resized != nullptr);
+  }
+  if (resized == nullptr && reclaim(growth)) resized = large_.resize(block, bytes);
+  if (resized != nullptr && growth != 0) slabs_.requests().record_large(bytes), note_growth();
+  return resized;
+}
+
 void* MemoryManager::resize(ThreadCache*& cache, void* block, std::size_t bytes) noexcept {
   if (block == nullptr) return allocate(cache, bytes);
   if (bytes == 0) return release(cache, block), nullptr;
@@ -70,17 +85,9 @@ void* MemoryManager::resize(ThreadCache*& cache, void* block, std::size_t bytes)
   const bool is_large = region_.large.contains(block);
   if (is_large && bytes > max_cached_bytes && !is_run_request(bytes) &&
       bytes <= max_request_bytes) {
-    std::size_t max_batch = 0;
-    const std::size_t growth = bytes > old_bytes ? bytes - old_bytes : 0;
-    if (growth != 0 && !fits_live_limit(growth, max_batch)) return refuse(bytes);
-    void* resized = large_.resize(block, bytes);
-    if (resized == nullptr && collect_for_request(cache)) {
-      resized = large_.resize(block, bytes);
-      note_collection(resized != nullptr);
-    }
-    if (resized == nullptr) return refuse(bytes);
-    if (growth != 0) slabs_.requests().record_large(bytes), note_growth();
-    return resized;
+    void* const resized = resize_large(cache, block, old_bytes, bytes);
+    // Where there is neither address space nor memory for it here, the previous allocator may lend.
+    if (resized != nullptr || bytes <= old_bytes) return resized != nullptr ? resized : block;
   }
   // Less than half free is slack for the next growth; page runs are cut, because their pages can go
   // back.

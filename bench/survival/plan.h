@@ -36,13 +36,13 @@ inline SurvivalPlan survival_plan(std::uint64_t seed) {
     return room / 100 * random.between(low, high);
   };
   plan.connections = random.between(4, 16);
-  plan.cache_bytes = share(80, 250) / plan.connections;
+  plan.cache_bytes = share(150, 400) / plan.connections;
   plan.table_bytes = share(5, 20);
   plan.sort_bytes = share(3, 10);
   plan.steps = random.between(300, 600);
   if (plan.kind == LimitKind::address_space) {
-    // Program and libraries, and what a reserving allocator may not use for others.
-    plan.limit_bytes = 64 * bytes_in_mb + 2 * room;
+    // Program, libraries and stacks, and what a reserving allocator may not use for others.
+    plan.limit_bytes = 48 * bytes_in_mb + room * 5 / 4;
     plan.foreign_bytes = share(10, 40);
   } else {
     plan.limit_bytes = room;

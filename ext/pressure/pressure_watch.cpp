@@ -43,13 +43,17 @@ constinit std::atomic<std::uint64_t> due_at_ns{0};
 constinit std::atomic<std::uint64_t> sampled_at_ns{0};  // Also by those who only look.
 // What others ask without the lock.
 constinit std::atomic<ResponseStage> stage_now{ResponseStage::none};
-constinit std::atomic<bool> stops_growth{false}, refuses_growth{false};
+constinit std::atomic<bool> stops_growth{false};
+// Growth is refused while heap and pool hold as much: the sample is old once pages have gone.
+constexpr std::uint64_t no_refusal = UINT64_MAX;
+constinit std::atomic<std::uint64_t> refuses_from_held{no_refusal};
 constinit std::atomic<double> usage_now{0};
 constinit std::atomic<std::uint64_t> check_after_ms{0};  // As the controller asked; 0: it did not.
 [[gnu::tls_model("initial-exec")]] constinit thread_local bool is_sampling = false;
 
 constexpr std::uint64_t ms_in_ns = 1'000'000;
 constexpr std::uint64_t least_reserve = 256 * kib;
+constexpr std::uint64_t most_unseen_bytes = 8 * mib;
 /// In observing mode nothing is done, whatever the environment says.
 ResponseMode response_mode() noexcept {
   return heap_is_ours() ? option_as<ResponseMode>(&Config::response_mode) : ResponseMode::off;
@@ -113,6 +117,21 @@ void set_ceiling(const LimitReading* limit) noexcept {
                                                 : MemoryBudget::unlimited);
 }
 
+/// What heap and pool hold when usage is where refusal ends, as long as only they change.
+std::uint64_t held_at_refusal_exit(const LimitReading& limit) noexcept {
+  const auto exit_bytes = static_cast<std::uint64_t>(PressureThresholds::refusal_exit_used *
+                                                     static_cast<double>(limit.limit_bytes));
+  const std::uint64_t too_much = at_least_zero(limit.used_bytes, exit_bytes);
+  return at_least_zero(process_heap().budget().held_bytes(), too_much);
+}
+
+/// A process that fills its caches in the first second would pass its limit before the first
+/// sample, without a ceiling.
+bool is_growing_unseen() noexcept {
+  return sampled_at_ns.load(std::memory_order_relaxed) == 0 && heap_is_ours() &&
+         process_heap().budget().held_bytes() > most_unseen_bytes;
+}
+
 /// Adds a sample; the order of the controller, if it was asked.
 PressureOrder take_sample(PressureMonitor::Act act) noexcept SQLITEMEM_REQUIRES(watch_lock) {
   Watch* const own = make_watch();
@@ -138,7 +157,9 @@ PressureOrder take_sample(PressureMonitor::Act act) noexcept SQLITEMEM_REQUIRES(
   if (act == PressureMonitor::Act::yes) {
     stage_now.store(order.stage, std::memory_order_relaxed);
     stops_growth.store(order.stops_growth, std::memory_order_relaxed);
-    refuses_growth.store(order.refuses, std::memory_order_relaxed);
+    refuses_from_held.store(
+        order.refuses && followed != nullptr ? held_at_refusal_exit(*followed) : no_refusal,
+        std::memory_order_relaxed);
     check_after_ms.store(order.check_after_ns / ms_in_ns, std::memory_order_relaxed);
   }
   set_ceiling(followed);
@@ -234,7 +255,8 @@ void apply_options() noexcept {
   if (watch != nullptr) watch->monitor.apply(rules());
   if (response_mode() == ResponseMode::off) {
     stage_now = ResponseStage::none;
-    stops_growth = refuses_growth = false;
+    stops_growth = false;
+    refuses_from_held = no_refusal;
     check_after_ms = 0;
     set_ceiling(nullptr);
   }
@@ -246,7 +268,8 @@ void repair_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY {
   watch = nullptr;  // Leaked: another thread may have been changing it.
   is_sampling = false;
   stage_now = ResponseStage::none;
-  stops_growth = refuses_growth = false;
+  stops_growth = false;
+  refuses_from_held = no_refusal;
 }
 
 }  // namespace
@@ -265,7 +288,7 @@ void start_pressure_watch() noexcept {
 void pressure_tick() noexcept {
   const std::uint64_t now = coarse_clock_ns();
   std::uint64_t due = due_at_ns.load(std::memory_order_relaxed);
-  if (now < due) [[likely]]
+  if (now < due && !is_growing_unseen()) [[likely]]
     return;
   // Whoever comes meanwhile has nothing to do.
   if (due_at_ns.compare_exchange_strong(due, now + sampling_pause_ms() * ms_in_ns))
@@ -290,14 +313,14 @@ std::optional<PressureReading> read_pressure() noexcept {
 }
 
 GrowthRule growth_under_pressure() noexcept {
-  if (refuses_growth.load(std::memory_order_relaxed)) return GrowthRule::reserve;
+  const std::uint64_t held = process_heap().budget().held_bytes();
+  if (held >= refuses_from_held.load(std::memory_order_relaxed)) return GrowthRule::reserve;
   const auto limit = static_cast<std::uint64_t>(option(&Config::memory_limit));
   if (limit != 0) {
     const auto percent = static_cast<std::uint64_t>(option(&Config::emergency_reserve));
     const std::uint64_t reserve =
         percent == 0 ? 0 : std::max(limit / 100 * percent, std::min(least_reserve, limit / 4));
-    const std::uint64_t most = limit - reserve;
-    if (process_heap().budget().held_bytes() >= most) return GrowthRule::reserve;
+    if (held >= limit - reserve) return GrowthRule::reserve;
   }
   return stops_growth.load(std::memory_order_relaxed) ? GrowthRule::recycle : GrowthRule::grow;
 }
