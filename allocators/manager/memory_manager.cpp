@@ -189,8 +189,8 @@ std::nullptr_t MemoryManager::refuse(std::size_t bytes) noexcept {
   return nullptr;
 }
 
-/// Pages of the buffer pool that nobody is using make room for what cannot wait. Whether it is worth
-/// another try.
+/// Pages of the buffer pool that nobody is using make room for what cannot wait. false: another try
+/// is in vain.
 bool MemoryManager::reclaim(std::size_t bytes) noexcept {
   const ShortageHandler handler = on_shortage_.load(std::memory_order_acquire);
   if (handler == nullptr || bytes > max_request_bytes) return false;

@@ -68,8 +68,8 @@ bool reserve_for(PolicyKind policy, std::size_t extent_count, std::size_t area_b
 /// committed memory that the pool holds without need is lost to the program: there extents are
 /// mapped one by one, and given back.
 bool reserve_all(PolicyKind policy) noexcept {
-  const auto wanted = std::max(static_cast<std::size_t>(option(&Config::region_size)) / 4,
-                               min_extent_area_bytes);
+  const auto wanted =
+      std::max(static_cast<std::size_t>(option(&Config::region_size)) / 4, min_extent_area_bytes);
   const std::size_t limit = std::min(address_space_left(), data_limit());
   if (limit != SIZE_MAX) {
     if (limit < min_extent_area_bytes) return false;

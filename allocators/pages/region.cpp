@@ -101,8 +101,7 @@ void Region::stop() noexcept {
 
 std::size_t data_limit() noexcept {
   rlimit limit{};
-  const bool is_limited =
-      ::getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+  const bool is_limited = ::getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
   return is_limited ? limit.rlim_cur : SIZE_MAX;
 }
 

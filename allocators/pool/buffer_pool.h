@@ -97,8 +97,8 @@ class BufferPool {
     Area* extents = nullptr;  ///< Multiple of extent_bytes, aligned to it.
     /// How many there may be; those beyond the area get mappings of their own. 0: the area's.
     std::size_t extent_limit = 0;
-    Area* slots = nullptr;    ///< For PageCache objects.
-    Area* tables = nullptr;   ///< For the store and the adviser; lazily resident.
+    Area* slots = nullptr;   ///< For PageCache objects.
+    Area* tables = nullptr;  ///< For the store and the adviser; lazily resident.
     PageSource* pages = nullptr;
     MemoryBudget* budget = nullptr;
     /// Zeroed memory for lookup tables, and its release. Called without the pool's lock.

@@ -39,8 +39,8 @@ inline constexpr KindIndex max_frame_kinds = 16;
 ///
 /// Data starts at the extent, so every page is aligned to its size. Headers follow, so that what
 /// SQLite reads past the last page of a corrupt database is mapped; the extent's number comes last.
-/// Extents lie in one area, and beyond it, if that is allowed, in mappings of their own: these go
-/// back to the operating system with their address space when they fall empty. A page is charged to the budget
+/// Extents lie in one area, and beyond it, if that is allowed, in mappings of their own: these are
+/// unmapped when they fall empty. A page is charged to the budget
 /// when it is first used, and refunded when it is decommitted; headers, and pages smaller than the
 /// operating system's, with the extent. Thread rules: under the pool's lock.
 class FrameStore {
@@ -113,8 +113,8 @@ class FrameStore {
  private:
   static constexpr std::uint32_t none = 0xFFFFFFFF;
   struct Extent {
-    std::uint64_t used = 0;     // Bit per frame: handed out.
-    std::uint64_t charged = 0;  // Bit per frame: its page was used since it was last given back.
+    std::uint64_t used = 0;      // Bit per frame: handed out.
+    std::uint64_t charged = 0;   // Bit per frame: its page was used since it was last given back.
     std::byte* begin = nullptr;  // nullptr: it has no address space now.
     std::uint32_t next = none, previous = none;  // In the kind's list, or the list of empty ones.
     KindIndex kind = 0;
