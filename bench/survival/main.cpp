@@ -30,6 +30,20 @@ constexpr std::array<Subject, 4> subjects = {
 
 struct Outcome {
   unsigned survived = 0, failed = 0, died = 0, damaged = 0;
+  std::vector<std::uint32_t> recoveries_ms;  ///< Under RLIMIT_AS, of those that survived.
+
+  /// "-" if there was none.
+  [[nodiscard]] std::string recovery_percentile(std::size_t percent) {
+    if (recoveries_ms.empty()) return "-";
+    std::ranges::sort(recoveries_ms);
+    return std::to_string(recoveries_ms[(recoveries_ms.size() - 1) * percent / 100]);
+  }
+  void add_recoveries(const std::string& output) {
+    const std::string mark = recovery_mark;
+    for (auto at = output.find(mark); at != std::string::npos; at = output.find(mark, at + 1))
+      recoveries_ms.push_back(
+          static_cast<std::uint32_t>(std::strtoul(output.c_str() + at + mark.size(), nullptr, 10)));
+  }
 };
 
 [[noreturn]] void stop(const std::string& why) {
@@ -70,8 +84,7 @@ ChildCommand command_for(const Subject& subject, const SurvivalPlan& plan, const
   command.with_standard_error = true;
   if (subject.mode == nullptr) return command;
   command.environment = {fmt::format("LD_PRELOAD={}", SQLITEMEM_BENCH_PRELOAD),
-                         fmt::format("SQLITEMEM_RESPONSE_MODE={}", subject.mode),
-                         "SQLITEMEM_SAMPLE_INTERVAL=100ms"};
+                         fmt::format("SQLITEMEM_RESPONSE_MODE={}", subject.mode)};
   if (plan.kind == LimitKind::hard_limit)
     command.environment.push_back(fmt::format("SQLITEMEM_MEMORY_LIMIT={}", plan.limit_bytes));
   return command;
@@ -87,6 +100,7 @@ bool run(const Subject& subject, const SurvivalPlan& plan, const fs::path& origi
   if (result.exit_code == exit_unusable) stop("RLIMIT_AS cannot be set here");
   const bool has_survived = result.exit_code == 0, has_failed = result.exit_code == exit_failed;
   ++(has_survived ? outcome.survived : has_failed ? outcome.failed : outcome.died);
+  if (has_survived) outcome.add_recoveries(result.output);
   if (!is_intact(file)) ++outcome.damaged;
   if (is_verbose && !has_survived) {
     fmt::print("seed {} {} limit {} MiB by {}: exit {}: {}\n", plan.seed, subject.name,
@@ -115,12 +129,15 @@ int drive(unsigned wanted, std::uint64_t seed, bool is_verbose) {
   }
   fs::remove_all(directory);
   fmt::print("{} processes tried, of which {} fail or die with stock SQLite\n\n", tried, doomed);
-  fmt::print("| subject | survived | failed | died | damaged databases |\n|---|---|---|---|---|\n");
+  fmt::print(
+      "| subject | survived | failed | died | damaged databases | above 80 % of RLIMIT_AS, times | "
+      "until below again, p50 ms | p90 ms |\n|---|---|---|---|---|---|---|---|\n");
   for (std::size_t i = 0; i < subjects.size(); ++i) {
     Outcome& of = outcomes[i];
     if (i == 0) of.survived = 0;  // Those were not counted.
-    fmt::print("| {} | {:.1f} % | {} | {} | {} |\n", subjects[i].name,
-               doomed == 0 ? 0 : 100.0 * of.survived / doomed, of.failed, of.died, of.damaged);
+    fmt::print("| {} | {:.1f} % | {} | {} | {} | {} | {} | {} |\n", subjects[i].name,
+               doomed == 0 ? 0 : 100.0 * of.survived / doomed, of.failed, of.died, of.damaged,
+               of.recoveries_ms.size(), of.recovery_percentile(50), of.recovery_percentile(90));
   }
   return 0;
 }

@@ -8,8 +8,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "bench/survival/usage_watch.h"
 
 namespace sqlitemem::bench {
 namespace {
@@ -141,7 +144,12 @@ int run_survival_worker(const SurvivalPlan& plan, const char* file) {
   } else {
     sqlite3_hard_heap_limit64(static_cast<sqlite3_int64>(plan.limit_bytes));
   }
+  std::unique_ptr<UsageWatch> watch;
+  if (plan.kind == LimitKind::address_space) watch = std::make_unique<UsageWatch>(plan.limit_bytes);
   Worker(plan, file).run();
+  if (watch == nullptr) return 0;
+  for (const std::uint32_t milliseconds : watch->finish())
+    std::printf("%s%u\n", recovery_mark, milliseconds);
   return 0;
 }
 

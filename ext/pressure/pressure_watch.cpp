@@ -47,13 +47,14 @@ constinit std::atomic<bool> stops_growth{false};
 // Growth is refused while heap and pool hold as much: the sample is old once pages have gone.
 constexpr std::uint64_t no_refusal = UINT64_MAX;
 constinit std::atomic<std::uint64_t> refuses_from_held{no_refusal};
+constexpr std::uint64_t least_growth = mib, growth_to_first_look = 8 * mib;
+constinit std::atomic<std::uint64_t> look_from_held{growth_to_first_look};
 constinit std::atomic<double> usage_now{0};
 constinit std::atomic<std::uint64_t> check_after_ms{0};  // As the controller asked; 0: it did not.
 [[gnu::tls_model("initial-exec")]] constinit thread_local bool is_sampling = false;
 
 constexpr std::uint64_t ms_in_ns = 1'000'000;
 constexpr std::uint64_t least_reserve = 256 * kib;
-constexpr std::uint64_t most_unseen_bytes = 8 * mib;
 /// In observing mode nothing is done, whatever the environment says.
 ResponseMode response_mode() noexcept {
   return heap_is_ours() ? option_as<ResponseMode>(&Config::response_mode) : ResponseMode::off;
@@ -125,11 +126,17 @@ std::uint64_t held_at_refusal_exit(const LimitReading& limit) noexcept {
   return at_least_zero(process_heap().budget().held_bytes(), too_much);
 }
 
-/// A process that fills its caches in the first second would pass its limit before the first
-/// sample, without a ceiling.
-bool is_growing_unseen() noexcept {
-  return sampled_at_ns.load(std::memory_order_relaxed) == 0 && heap_is_ours() &&
-         process_heap().budget().held_bytes() > most_unseen_bytes;
+/// A process that fills its caches within a second would come to its limit between two samples.
+bool has_grown_much() noexcept {
+  return heap_is_ours() && process_heap().budget().held_bytes() >=
+                               look_from_held.load(std::memory_order_relaxed);
+}
+
+/// The next look is due when a quarter of what is left has been taken.
+std::uint64_t next_look(const LimitReading& limit) noexcept {
+  const std::uint64_t left = at_least_zero(limit.limit_bytes, needed_bytes(limit));
+  const std::uint64_t step = std::max({left / 4, limit.limit_bytes / 100, least_growth});
+  return process_heap().budget().held_bytes() + step;
 }
 
 /// Adds a sample; the order of the controller, if it was asked.
@@ -163,6 +170,7 @@ PressureOrder take_sample(PressureMonitor::Act act) noexcept SQLITEMEM_REQUIRES(
     check_after_ms.store(order.check_after_ns / ms_in_ns, std::memory_order_relaxed);
   }
   set_ceiling(followed);
+  look_from_held.store(followed == nullptr ? UINT64_MAX : next_look(*followed));
   return order;
 }
 
@@ -288,7 +296,7 @@ void start_pressure_watch() noexcept {
 void pressure_tick() noexcept {
   const std::uint64_t now = coarse_clock_ns();
   std::uint64_t due = due_at_ns.load(std::memory_order_relaxed);
-  if (now < due && !is_growing_unseen()) [[likely]]
+  if (now < due && !has_grown_much()) [[likely]]
     return;
   // Whoever comes meanwhile has nothing to do.
   if (due_at_ns.compare_exchange_strong(due, now + sampling_pause_ms() * ms_in_ns))
