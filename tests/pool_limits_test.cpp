@@ -226,4 +226,28 @@ TEST_CASE("extents beyond the area are mapped one by one and go back with their 
   CHECK(os_address_space().reserved_bytes == before);
 }
 
+// Under ulimit -v, pages that went here and there gave the heap no address space.
+TEST_CASE("evicting gave no address space back, because a page stayed in each extent", "[pool]") {
+  TestPool subject({.extents = 1, .mapped_extents = 80, .budget_frames = 100000});
+  PageCache& first = subject.create();
+  PageCache& second = subject.create();
+  for (std::uint32_t number = 1; number <= 1500; ++number) {
+    for (PageCache* cache : {&first, &second}) {
+      Frame* frame = cache->fetch(number, FetchMode::always);
+      REQUIRE(frame != nullptr);
+      if (number % 500 != 0) cache->unpin(*frame, false);
+    }
+  }
+  const std::uint64_t before = os_address_space().reserved_bytes;
+  static_cast<void>(subject.pool.release_bytes(1 * mib));
+  require_sound(subject.pool);
+  CHECK(before - os_address_space().reserved_bytes >= 1 * mib);
+  CHECK(before - os_address_space().reserved_bytes < 2 * mib);
+  CHECK(first.page_count() + second.page_count() > 2500);
+  for (std::uint32_t number = 500; number <= 1500; number += 500) {
+    CHECK(first.fetch(number, FetchMode::lookup) != nullptr);
+    CHECK(second.fetch(number, FetchMode::lookup) != nullptr);
+  }
+}
+
 }  // namespace sqlitemem::tests

@@ -43,7 +43,9 @@ class PoolModel {
     if (choice < 96) return truncate(cache);
     if (choice < 97) return shrink(cache);
     if (choice < 98) return cache.cache->set_weight(static_cast<std::uint32_t>(below(300)));
-    if (choice < 99) return static_cast<void>(subject_.pool.evict(below(40)));
+    if (choice < 99 && below(2) == 0) return static_cast<void>(subject_.pool.evict(below(40)));
+    if (choice < 99)
+      return static_cast<void>(subject_.pool.release_bytes(below(2) * extent_bytes + below(9999)));
     subject_.pool.set_budget((5 + below(150)) * test_frame_bytes, below(2) == 0);
   }
 

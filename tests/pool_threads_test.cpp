@@ -71,6 +71,7 @@ TEST_CASE("connections on several threads take each other's pages, never a page 
         static_cast<void>(subject.pool.pages());
         static_cast<void>(subject.pool.resident());
         if (++step % 4 == 0) static_cast<void>(subject.pool.evict(frames / 4));
+        if (step % 6 == 0) static_cast<void>(subject.pool.release_bytes(extent_bytes));
         if (step % 9 == 0)
           subject.pool.set_budget((frames / 2 + step % frames) * test_frame_bytes, true);
         if (const auto broken = subject.pool.find_violation()) failed = "a rule is broken";

@@ -146,6 +146,13 @@ void MemoryManager::note_collection(bool has_helped) noexcept {
   fruitless_out_bytes_.store(has_helped ? 0 : out, std::memory_order_relaxed);
 }
 
+// The limit is ours to keep; a short address space is not the caller's fault. A block takes a page
+// or more: where that does not fit, the limit is the reason.
+bool MemoryManager::may_borrow(std::size_t bytes) const noexcept {
+  return on_overflow_ != nullptr &&
+         budget_.held_bytes() + sqlitemem::round_up(bytes, page_bytes) <= budget_.in_force();
+}
+
 void* MemoryManager::allocate_slow(ThreadCache*& cache, std::size_t bytes) noexcept {
   if (bytes == 0 || !is_started()) return nullptr;
   if (!is_placeholder(cache)) {
@@ -162,14 +169,17 @@ void* MemoryManager::allocate_slow(ThreadCache*& cache, std::size_t bytes) noexc
       note_collection(block != nullptr);
     }
     if (block == nullptr) block = allocate_elsewhere(cache, bytes, max_batch);
-    // The limit is ours to keep; a short address space is not the caller's fault. A block takes a
-    // page or more: where that does not fit, the limit is the reason.
-    if (block == nullptr && on_overflow_ != nullptr &&
-        budget_.held_bytes() + sqlitemem::round_up(bytes, page_bytes) <= budget_.in_force()) {
+    if (block == nullptr && may_borrow(bytes)) {
       if (void* lent = on_overflow_(bytes)) return lent;
     }
   }
-  if (block == nullptr && reclaim(bytes)) block = allocate_once(cache, bytes, ~std::size_t{0});
+  if (block == nullptr && reclaim(bytes)) {
+    block = allocate_once(cache, bytes, ~std::size_t{0});
+    // A full region, while the previous allocator found no address space before.
+    if (block == nullptr && may_borrow(bytes)) {
+      if (void* lent = on_overflow_(bytes)) return lent;
+    }
+  }
   if (bytes > max_cached_bytes && block != nullptr) slabs_.requests().record_large(bytes);
   if (block == nullptr) return refuse(bytes);
   note_growth();

@@ -197,6 +197,7 @@ class MemoryManager {
   [[nodiscard]] void* allocate_slow(ThreadCache*& cache, std::size_t bytes) noexcept;
   [[nodiscard]] void* allocate_once(ThreadCache*& cache, std::size_t bytes,
                                     std::size_t max_batch) noexcept;
+  [[nodiscard]] bool may_borrow(std::size_t bytes) const noexcept;
   [[nodiscard]] bool reclaim(std::size_t bytes) noexcept;
   [[nodiscard]] std::uint64_t other_live_bytes() const noexcept {
     const auto* bytes = other_live_bytes_.load(std::memory_order_acquire);

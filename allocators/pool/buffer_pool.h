@@ -248,6 +248,10 @@ class BufferPool {
   std::uint32_t evict_some(PageCache* own, std::uint32_t wanted, Floors floors) noexcept
       SQLITEMEM_REQUIRES(lock_);
   [[nodiscard]] std::uint64_t mapped_resident_bytes() noexcept;
+  /// Bytes of address space that went back to the operating system.
+  std::uint64_t release_extents(std::uint64_t bytes) noexcept;
+  [[nodiscard]] bool can_empty(std::uint32_t extent) const noexcept SQLITEMEM_REQUIRES(lock_);
+  void empty_extent(std::uint32_t extent) noexcept SQLITEMEM_REQUIRES(lock_);
   [[nodiscard]] std::uint64_t floor_of(const PageCache& cache, std::uint64_t weights) noexcept
       SQLITEMEM_REQUIRES(lock_);
   void look_for_idle_caches() noexcept SQLITEMEM_REQUIRES(lock_);

@@ -87,6 +87,7 @@ std::uint32_t FrameStore::take_extent() noexcept {
   if (begin == nullptr) {
     begin = static_cast<std::byte*>(pages_->map(extent_bytes, extent_bytes));
     is_mapped = true;
+    if (begin != nullptr) mapped_bytes_ += extent_bytes;
   }
   if (begin == nullptr) return none;
   if (is_new)
@@ -183,6 +184,7 @@ void FrameStore::close_extent(std::uint32_t extent) noexcept {
   if (entry.is_mapped) {
     pages_->unmap(entry.begin, extent_bytes);
     entry.begin = nullptr;
+    mapped_bytes_ -= extent_bytes;
   } else {
     // One call for headers (and pages below the operating system's size).
     pages_->decommit(entry.begin + (is_page_sized(kind) ? data_bytes(kind) : 0), fixed_bytes(kind));
@@ -254,7 +256,7 @@ void FrameStore::add_to(FillMap& map) const noexcept {
 }
 
 std::optional<Violation> FrameStore::find_violation() const noexcept {
-  std::uint64_t in_use = 0, free = 0, free_bytes = 0, held = 0, idle = 0;
+  std::uint64_t in_use = 0, free = 0, free_bytes = 0, held = 0, idle = 0, mapped = 0;
   for (std::uint32_t extent = 0; extent < opened_; ++extent) {
     const Extent& entry = extents_[extent];
     const auto where = reinterpret_cast<std::uintptr_t>(address(extent));
@@ -272,6 +274,7 @@ std::optional<Violation> FrameStore::find_violation() const noexcept {
     free_bytes += idle_pages * kind.page_bytes;
     idle += entry.used == 0;
     held += fixed_bytes(kind);
+    mapped += entry.is_mapped ? extent_bytes : 0;
     if (is_page_sized(kind))
       held += static_cast<std::uint64_t>(std::popcount(entry.charged)) * kind.page_bytes;
     for (std::uint32_t slot = 0; slot < kind.frames; ++slot) {
@@ -289,6 +292,8 @@ std::optional<Violation> FrameStore::find_violation() const noexcept {
   if (free_bytes != free_bytes_)
     return Violation{"free bytes are counted", free_bytes, free_bytes_, 0};
   if (idle != idle_extents_) return Violation{"idle extents are counted", idle, idle_extents_, 0};
+  if (mapped != mapped_bytes_)
+    return Violation{"mapped bytes are counted", mapped, mapped_bytes_, 0};
   if (held != held_bytes_) return Violation{"held bytes are counted", held, held_bytes_, 0};
   return std::nullopt;
 }

@@ -100,6 +100,20 @@ class FrameStore {
   [[nodiscard]] std::uint64_t span_bytes() const noexcept {
     return std::uint64_t{opened_} * extent_bytes;
   }
+  /// A bit for each frame of the extent that is in use.
+  [[nodiscard]] std::uint64_t used_slots(std::uint32_t extent) const noexcept {
+    return extents_[extent].used;
+  }
+  /// Outside the area, and open.
+  [[nodiscard]] bool is_mapped(std::uint32_t extent) const noexcept {
+    return extents_[extent].is_mapped && extents_[extent].is_open;
+  }
+  /// Address space of extents outside the area.
+  [[nodiscard]] std::uint64_t mapped_bytes() const noexcept { return mapped_bytes_; }
+  /// Gives an extent without a frame in use back.
+  void give_back_idle(std::uint32_t extent) noexcept {
+    if (extents_[extent].is_open && extents_[extent].used == 0) close_extent(extent);
+  }
   /// Extents that may be open at a time.
   [[nodiscard]] std::size_t extent_limit() const noexcept { return extent_limit_; }
   [[nodiscard]] std::uint32_t extents() const noexcept { return opened_; }  ///< Ever opened.
@@ -162,6 +176,7 @@ class FrameStore {
   std::uint32_t closed_ = none;     // List of extents that have no kind now.
   std::uint32_t idle_extents_ = 0;  // Open, without a frame in use.
   std::uint64_t held_bytes_ = 0, frames_in_use_ = 0, free_frames_ = 0, free_bytes_ = 0;
+  std::uint64_t mapped_bytes_ = 0;
 };
 
 }  // namespace sqlitemem

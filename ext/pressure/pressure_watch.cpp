@@ -38,6 +38,7 @@ struct Watch {
 constinit Lock watch_lock;
 constinit Watch* watch SQLITEMEM_GUARDED_BY(watch_lock) = nullptr;
 
+constexpr std::uint64_t ms_in_ns = 1'000'000;
 constinit std::atomic<bool> is_started{false};
 constinit std::atomic<std::uint64_t> due_at_ns{0};
 constinit std::atomic<std::uint64_t> sampled_at_ns{0};  // Also by those who only look.
@@ -47,13 +48,13 @@ constinit std::atomic<bool> stops_growth{false};
 // Growth is refused while heap and pool hold as much: the sample is old once pages have gone.
 constexpr std::uint64_t no_refusal = UINT64_MAX;
 constinit std::atomic<std::uint64_t> refuses_from_held{no_refusal};
+constexpr std::uint64_t shortest_pause_ns = 20 * ms_in_ns;
 constexpr std::uint64_t least_growth = mib, growth_to_first_look = 8 * mib;
 constinit std::atomic<std::uint64_t> look_from_held{growth_to_first_look};
 constinit std::atomic<double> usage_now{0};
 constinit std::atomic<std::uint64_t> check_after_ms{0};  // As the controller asked; 0: it did not.
 [[gnu::tls_model("initial-exec")]] constinit thread_local bool is_sampling = false;
 
-constexpr std::uint64_t ms_in_ns = 1'000'000;
 constexpr std::uint64_t least_reserve = 256 * kib;
 /// In observing mode nothing is done, whatever the environment says.
 ResponseMode response_mode() noexcept {
@@ -127,9 +128,10 @@ std::uint64_t held_at_refusal_exit(const LimitReading& limit) noexcept {
 }
 
 /// A process that fills its caches within a second would come to its limit between two samples.
-bool has_grown_much() noexcept {
-  return heap_is_ours() && process_heap().budget().held_bytes() >=
-                               look_from_held.load(std::memory_order_relaxed);
+bool has_grown_much(std::uint64_t now_ns) noexcept {
+  return heap_is_ours() &&
+         process_heap().budget().held_bytes() >= look_from_held.load(std::memory_order_relaxed) &&
+         now_ns - sampled_at_ns.load(std::memory_order_relaxed) >= shortest_pause_ns;
 }
 
 /// The next look is due when a quarter of what is left has been taken.
@@ -296,7 +298,7 @@ void start_pressure_watch() noexcept {
 void pressure_tick() noexcept {
   const std::uint64_t now = coarse_clock_ns();
   std::uint64_t due = due_at_ns.load(std::memory_order_relaxed);
-  if (now < due && !has_grown_much()) [[likely]]
+  if (now < due && !has_grown_much(now)) [[likely]]
     return;
   // Whoever comes meanwhile has nothing to do.
   if (due_at_ns.compare_exchange_strong(due, now + sampling_pause_ms() * ms_in_ns))

@@ -7,6 +7,7 @@ KEPT = """
 import sqlite3
 idle, second, other = connect(), connect(), connect()
 one(idle, "SELECT memory_config('memory_limit', '64MB')")
+one(idle, "SELECT memory_config('response_mode', 'off')")  # Else they give way under pressure.
 kept = "SELECT sum(reserved_bytes) FROM transaction_arena_stats"
 def keep():
     for db in (idle, second):

@@ -1,0 +1,59 @@
+// Address space: emptying extents whole, since scattered free pages give none back.
+#include <bit>
+
+#include "allocators/pool/buffer_pool.h"
+#include "allocators/pool/page_cache.h"
+
+namespace sqlitemem {
+
+/// Whether every page in the extent may go now. Its caches are entered.
+bool BufferPool::can_empty(std::uint32_t extent) const noexcept {
+  for (std::uint64_t used = store_.used_slots(extent); used != 0; used &= used - 1) {
+    const Frame& frame = *store_.frame(extent << extent_frames_shift |
+                                       static_cast<std::uint32_t>(std::countr_zero(used)));
+    const PageCache& cache = cache_of(frame);
+    if (!cache.is_purgeable_ || frame.is_pinned() || !cache.lock_.is_entered()) return false;
+  }
+  return true;
+}
+
+void BufferPool::empty_extent(std::uint32_t extent) noexcept {
+  for (std::uint64_t used = store_.used_slots(extent); used != 0; used &= used - 1) {
+    Frame& frame = *store_.frame(extent << extent_frames_shift |
+                                 static_cast<std::uint32_t>(std::countr_zero(used)));
+    PageCache& cache = cache_of(frame);
+    cache.unlink(frame);
+    PageCache::count(cache.evictions_);
+    ++past_.foreign_evictions;
+    drop_one(cache, frame, KeyMemory::remember);
+  }
+}
+
+/// Those with the fewest pages first. The pages are not the coldest; there are few of them.
+std::uint64_t BufferPool::release_extents(std::uint64_t bytes) noexcept {
+  const LockGuard guard(lock_);
+  const std::uint64_t before = store_.mapped_bytes();
+  const auto released = [&] { return before - store_.mapped_bytes(); };
+  if (before == 0) return 0;
+  drain_idle_caches(nullptr);
+  store_.trim();
+  for (PageCache* cache = open_; cache != nullptr; cache = cache->next_) cache->lock_.announce();
+  if (open_ != nullptr && ProcessBarrier::impose()) {
+    for (int most = 4; most <= 64 && released() < bytes; most *= 2) {
+      for (std::uint32_t extent = 0; extent < store_.extents() && released() < bytes; ++extent) {
+        if (!store_.is_mapped(extent) || std::popcount(store_.used_slots(extent)) > most) continue;
+        if (!can_empty(extent)) continue;
+        empty_extent(extent);
+        store_.give_back_idle(extent);
+      }
+    }
+    for (PageCache* cache = open_; cache != nullptr; cache = cache->next_) {
+      if (cache->lock_.is_entered()) publish_age(*cache);
+    }
+  }
+  for (PageCache* cache = open_; cache != nullptr; cache = cache->next_) cache->lock_.withdraw();
+  update_over_budget();
+  return released();
+}
+
+}  // namespace sqlitemem
