@@ -108,14 +108,11 @@ consteval bool ranges_make_sense() {
 }
 static_assert(ranges_make_sense(), "an option has an empty range, or choices beyond it");
 
-constexpr char lower(char letter) {
-  return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
-}
 constexpr char upper(char letter) {
   return letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 'a' + 'A') : letter;
 }
 bool equal_ignoring_case(std::string_view left, std::string_view right) {
-  return std::ranges::equal(left, right, {}, lower, lower);
+  return std::ranges::equal(left, right, {}, lower_case, lower_case);
 }
 bool is_digit(char letter) { return letter >= '0' && letter <= '9'; }
 /// The carriage return comes with files from elsewhere.
@@ -285,7 +282,7 @@ void describe_unknown_variables(std::string& problems) {
     if (!variable.starts_with(prefix)) continue;
     const std::string_view name = variable.substr(0, variable.find('='));
     std::string option_name(name.substr(prefix.size()));
-    std::ranges::transform(option_name, option_name.begin(), lower);
+    std::ranges::transform(option_name, option_name.begin(), lower_case);
     const bool is_known =
         std::ranges::any_of(
             options,

@@ -21,7 +21,7 @@ void* take(Arena& arena, std::size_t bytes) {
 }
 
 /// What the arena must still hold, in the order of allocation.
-struct Model {
+struct ArenaModel {
   struct Block {
     unsigned char* address;
     std::size_t bytes;
@@ -161,7 +161,7 @@ TEST_CASE("Arena: any order of allocations, marks, rewinds and resets keeps what
   CountedChunks chunks;
   Arena arena(chunks);
   arena.set_sizes(4 * kib, 2 * mib);
-  Model model;
+  ArenaModel model;
   for (int step = 0; step < 4000; ++step) {
     CAPTURE(step);
     const std::size_t action = below(100);

@@ -51,7 +51,7 @@ bool lists(Surface& surface, const std::string& code) {
   return std::ranges::find(all, code) != all.end();
 }
 /// A large enough SQLite for sizes to be judged.
-void fill(Surface& surface) {
+void fill_for_doctor(Surface& surface) {
   REQUIRE(surface.error("CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT)") == "");
   REQUIRE(surface.error("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
                         "WHERE i < 20000) INSERT INTO t SELECT i, hex(randomblob(100)) FROM n") ==
@@ -175,7 +175,7 @@ TEST_CASE("Doctor: every statement that it offers runs, attached", "[doctor][sql
   {
     Surface surface(file.c_str());
     REQUIRE_THAT(surface.value("SELECT memory_mode()"), Catch::StartsWith("attached: "));
-    fill(surface);
+    fill_for_doctor(surface);
     for (const std::string& sql : offered) {
       CAPTURE(sql);
       CHECK(surface.error(sql) == "");
@@ -204,7 +204,7 @@ TEST_CASE("Doctor: fixes that need no heap of ours run in observing mode, too", 
 
 TEST_CASE("Doctor: an attached shell at work is well", "[doctor][sql]") {
   Surface surface;
-  fill(surface);
+  fill_for_doctor(surface);
   const auto all = codes(surface);
   REQUIRE_FALSE(all.empty());
   CHECK(surface.column("SELECT code FROM memory_doctor WHERE severity IN ('warning', 'critical')")
@@ -217,7 +217,7 @@ TEST_CASE("Doctor: in observing mode it says how to get more, and that the limit
           "[doctor][sql]") {
   ::setenv("SQLITEMEM_ATTACH", "never", 1);
   Surface surface;
-  fill(surface);
+  fill_for_doctor(surface);
   CHECK(lists(surface, "observing"));
   CHECK(surface.value("SELECT advice LIKE '%LD_PRELOAD%' FROM memory_doctor "
                       "WHERE code = 'observing'") == "1");
@@ -230,7 +230,7 @@ TEST_CASE("Doctor: in observing mode it says how to get more, and that the limit
 
 TEST_CASE("Doctor: leaked statements are found in SQLite, by their fingerprint", "[doctor][sql]") {
   Surface surface;
-  fill(surface);
+  fill_for_doctor(surface);
   CHECK_FALSE(lists(surface, "statement_leak"));
   std::vector<sqlite3_stmt*> leaked(12);
   for (std::size_t number = 0; number < leaked.size(); ++number) {

@@ -24,10 +24,6 @@ struct RecentErrorsTestAccess {
 namespace sqlitemem::tests {
 namespace {
 
-double uniform(Random& random) {
-  return static_cast<double>(random.next() >> 11) / 9007199254740992.0;
-}
-
 /// The plain way: keep the last 240, sort them all, take the one at the rank.
 class PlainQuantile {
  public:
@@ -57,7 +53,7 @@ TEST_CASE("Forecast errors: the interval is that of a plain model", "[forecast][
   for (int i = 0; i < 1000; ++i) {
     // Every third error is one of a few values, so that many are equal.
     const double error =
-        i % 3 == 0 ? static_cast<double>(random.below(4)) / 100 : uniform(random) * 0.1;
+        i % 3 == 0 ? static_cast<double>(random.below(4)) / 100 : random.uniform() * 0.1;
     errors.add(error);
     plain.add(error);
     REQUIRE(errors.half_width() == plain.half_width());
@@ -193,7 +189,7 @@ TEST_CASE("Forecast ledger: intervals hold as many values as they say", "[foreca
   std::vector<double> usage;
   std::vector<HorizonForecast> made;
   for (std::size_t t = 0; t < 3000; ++t) {
-    usage.push_back(0.5 + 0.1 * (uniform(random) + uniform(random) - 1));
+    usage.push_back(0.5 + 0.1 * (random.uniform() + random.uniform() - 1));
     const TrendLine line{.level = 0.5};
     ledger.judge(usage.back(), true);
     made.push_back(ledger.forecast(1, line, usage.back(), false));

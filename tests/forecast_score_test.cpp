@@ -104,16 +104,16 @@ TEST_CASE("Forecast score: persistence is right where nothing moves", "[forecast
 namespace {
 
 /// A directory of one's own, gone at the end.
-class Scratch {
+class SeriesFiles {
  public:
-  Scratch() : path_(std::filesystem::temp_directory_path() / "sqlitemem_series_XXXXXX") {
+  SeriesFiles() : path_(std::filesystem::temp_directory_path() / "sqlitemem_series_XXXXXX") {
     std::string name = path_.string();
     REQUIRE(mkdtemp(name.data()) != nullptr);
     path_ = name;
   }
-  ~Scratch() { std::filesystem::remove_all(path_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
+  ~SeriesFiles() { std::filesystem::remove_all(path_); }
+  SeriesFiles(const SeriesFiles&) = delete;
+  SeriesFiles& operator=(const SeriesFiles&) = delete;
 
   void write(const std::string& name, const std::string& text) const {
     std::ofstream(path_ / name) << text;
@@ -128,7 +128,7 @@ class Scratch {
 
 TEST_CASE("Forecast series: a directory is read, and what is missing is said",
           "[forecast][score]") {
-  const Scratch scratch;
+  const SeriesFiles scratch;
   const auto problem = [](const std::string& path) {
     return std::get<std::string>(bench::read_series(path));
   };
@@ -153,13 +153,12 @@ TEST_CASE("Forecast series: a directory is read, and what is missing is said",
 
 namespace {
 
-double uniform(Random& random) {
-  return static_cast<double>(random.next() >> 11) / 9007199254740992.0;
-}
 double between(Random& random, double low, double high) {
-  return low + (high - low) * uniform(random);
+  return low + (high - low) * random.uniform();
 }
-double noise(Random& random) { return uniform(random) + uniform(random) + uniform(random) - 1.5; }
+double noise(Random& random) {
+  return random.uniform() + random.uniform() + random.uniform() - 1.5;
+}
 
 /// What memory does: a leak, a plateau with steps, bulk loads with pauses, a saw-tooth, a slow
 /// wave, bursts, a random walk. Usage as a share of the limit.

@@ -4,23 +4,20 @@
 #include <limits>
 #include <vector>
 
+#include "allocators/base/clock.h"
 #include "allocators/pressure/pressure_forecaster.h"
 #include "tests/support/model.h"
 
 namespace sqlitemem::tests {
 namespace {
 
-constexpr std::uint64_t ms = 1'000'000;
-constexpr std::uint64_t second = 1000 * ms;
-
-double uniform(Random& random) {
-  return static_cast<double>(random.next() >> 11) / 9007199254740992.0;
-}
+constexpr std::uint64_t ns_per_ms = 1'000'000;
 
 /// One sample per second, the first at `begin` seconds.
 void feed(PressureForecaster& forecaster, const std::vector<double>& usage,
           std::uint64_t begin = 0) {
-  for (std::size_t t = 0; t < usage.size(); ++t) forecaster.add((begin + t) * second, usage[t]);
+  for (std::size_t t = 0; t < usage.size(); ++t)
+    forecaster.add((begin + t) * ns_per_second, usage[t]);
 }
 
 std::vector<double> noisy_climb(std::size_t count, double start, double slope, double noise,
@@ -28,7 +25,7 @@ std::vector<double> noisy_climb(std::size_t count, double start, double slope, d
   Random random(seed);
   std::vector<double> usage;
   for (std::size_t t = 0; t < count; ++t) {
-    usage.push_back(start + slope * static_cast<double>(t) + noise * (uniform(random) - 0.5));
+    usage.push_back(start + slope * static_cast<double>(t) + noise * (random.uniform() - 0.5));
   }
   return usage;
 }
@@ -59,12 +56,12 @@ TEST_CASE("Forecaster: says nothing before it knows two seconds", "[forecast]") 
   PressureForecaster forecaster(
       GENERATE(ForecasterKind::gated_trend, ForecasterKind::ols, ForecasterKind::persistence));
   REQUIRE_FALSE(forecaster.reading(0));
-  forecaster.add(5 * second, 0.4);
-  REQUIRE_FALSE(forecaster.reading(5 * second));
-  forecaster.add(5 * second + 300 * ms, 0.4);
-  REQUIRE_FALSE(forecaster.reading(6 * second));
-  forecaster.add(6 * second, 0.5);
-  const ForecastReading reading = forecaster.reading(6 * second).value();
+  forecaster.add(5 * ns_per_second, 0.4);
+  REQUIRE_FALSE(forecaster.reading(5 * ns_per_second));
+  forecaster.add(5 * ns_per_second + 300 * ns_per_ms, 0.4);
+  REQUIRE_FALSE(forecaster.reading(6 * ns_per_second));
+  forecaster.add(6 * ns_per_second, 0.5);
+  const ForecastReading reading = forecaster.reading(6 * ns_per_second).value();
   REQUIRE(reading.kind == forecaster.kind());
   REQUIRE(reading.samples == 2);
   REQUIRE(reading.current == 0.5);
@@ -107,8 +104,8 @@ TEST_CASE("Forecaster: a steady climb is seen, warned of once, and over once", "
   double raised_at = 0;
   double advised_at = 0;
   for (std::size_t t = 0; t < usage.size(); ++t) {
-    forecaster.add(t * second, usage[t]);
-    const auto reading = forecaster.reading(t * second);
+    forecaster.add(t * ns_per_second, usage[t]);
+    const auto reading = forecaster.reading(t * ns_per_second);
     if (!reading) continue;
     if (reading->is_advisory && advised_at == 0) advised_at = usage[t];
     if (reading->is_warning && !was_on && ++raised == 1) raised_at = usage[t];
@@ -142,17 +139,17 @@ TEST_CASE("Forecaster: a jump is not taken for a trend", "[forecast]") {
 TEST_CASE("Forecaster: samples at any time are brought to one a second", "[forecast][property]") {
   Random random(GENERATE(range(1, 6)));
   const auto line = [](std::uint64_t at_ns) {
-    return 0.3 + 0.0005 * static_cast<double>(at_ns) / second;
+    return 0.3 + 0.0005 * static_cast<double>(at_ns) / ns_per_second;
   };
   PressureForecaster regular, irregular;
-  for (std::uint64_t t = 0; t <= 200; ++t) regular.add(t * second, line(t * second));
+  for (std::uint64_t t = 0; t <= 200; ++t) regular.add(t * ns_per_second, line(t * ns_per_second));
   std::uint64_t now_ns = 0;
-  while (now_ns < 200 * second) {
+  while (now_ns < 200 * ns_per_second) {
     irregular.add(now_ns, line(now_ns));
     // Whole tenths: times are rounded to them.
-    now_ns = std::min(200 * second, now_ns + random.between(1, 40) * 100 * ms);
+    now_ns = std::min(200 * ns_per_second, now_ns + random.between(1, 40) * 100 * ns_per_ms);
   }
-  irregular.add(200 * second, line(200 * second));
+  irregular.add(200 * ns_per_second, line(200 * ns_per_second));
   const ForecastReading expected = read(regular);
   const ForecastReading reading = read(irregular);
   REQUIRE(reading.samples == expected.samples);
@@ -166,7 +163,8 @@ TEST_CASE("Forecaster: a timer that is early and late gives one sample a second"
   const std::vector<double> usage = noisy_climb(50, 0.4, 0.001, 0.004, 4);
   feed(exact, usage, 1);
   for (std::size_t t = 0; t < usage.size(); ++t) {
-    jittery.add((t + 1) * second - 45 * ms + random.between(0, 90) * ms, usage[t]);
+    jittery.add((t + 1) * ns_per_second - 45 * ns_per_ms + random.between(0, 90) * ns_per_ms,
+                usage[t]);
   }
   require_alike(read(jittery), read(exact));
 }
@@ -174,11 +172,11 @@ TEST_CASE("Forecaster: a timer that is early and late gives one sample a second"
 TEST_CASE("Forecaster: of several samples within a second the last one wins", "[forecast]") {
   PressureForecaster forecaster;
   feed(forecaster, std::vector<double>(20, 0.4));
-  forecaster.add(19 * second + 100 * ms, 0.9);
+  forecaster.add(19 * ns_per_second + 100 * ns_per_ms, 0.9);
   REQUIRE(read(forecaster).current == 0.9);
   REQUIRE(read(forecaster).samples == 20);  // The second is not over.
-  forecaster.add(19 * second + 900 * ms, 0.4);
-  forecaster.add(20 * second, 0.4);
+  forecaster.add(19 * ns_per_second + 900 * ns_per_ms, 0.4);
+  forecaster.add(20 * ns_per_second, 0.4);
   REQUIRE(read(forecaster).horizons[0].predicted == Approx(0.4));
   REQUIRE(read(forecaster).samples == 21);
 }
@@ -186,10 +184,10 @@ TEST_CASE("Forecaster: of several samples within a second the last one wins", "[
 TEST_CASE("Forecaster: a clock that runs back does no harm", "[forecast]") {
   PressureForecaster forecaster;
   feed(forecaster, std::vector<double>(20, 0.4));
-  forecaster.add(3 * second, 0.5);
+  forecaster.add(3 * ns_per_second, 0.5);
   REQUIRE(read(forecaster).current == 0.5);
   REQUIRE(read(forecaster).samples == 20);
-  forecaster.add(20 * second, 0.4);
+  forecaster.add(20 * ns_per_second, 0.4);
   REQUIRE(read(forecaster).samples == 21);
   forecaster.add(std::numeric_limits<std::uint64_t>::max(), 0.4);
   forecaster.add(0, 0.4);
@@ -201,9 +199,9 @@ TEST_CASE("Forecaster: a gap of ten seconds is filled with a straight line", "[f
   const std::vector<double> usage = noisy_climb(40, 0.4, 0, 0.004, 5);
   feed(gappy, usage);
   feed(full, usage);
-  gappy.add(49 * second, usage.back() + 0.1);
+  gappy.add(49 * ns_per_second, usage.back() + 0.1);
   for (std::uint64_t t = 1; t <= 10; ++t) {
-    full.add((39 + t) * second, usage.back() + 0.01 * static_cast<double>(t));
+    full.add((39 + t) * ns_per_second, usage.back() + 0.01 * static_cast<double>(t));
   }
   REQUIRE(read(gappy).samples == read(full).samples);
   REQUIRE(read(gappy).slope_per_second == Approx(read(full).slope_per_second));
@@ -216,9 +214,9 @@ TEST_CASE("Forecaster: after a longer gap the trend starts anew, a warning does 
   feed(forecaster, noisy_climb(180, 0.5, 0.002, 0.001, 6));
   REQUIRE(read(forecaster).is_warning);
   REQUIRE(read(forecaster).horizons[0].is_confident);
-  forecaster.add(190 * second + 100 * ms, 0.84);
-  REQUIRE_FALSE(forecaster.reading(190 * second));
-  forecaster.add(191 * second + 100 * ms, 0.84);
+  forecaster.add(190 * ns_per_second + 100 * ns_per_ms, 0.84);
+  REQUIRE_FALSE(forecaster.reading(190 * ns_per_second));
+  forecaster.add(191 * ns_per_second + 100 * ns_per_ms, 0.84);
   const ForecastReading reading = read(forecaster);
   REQUIRE(reading.samples == 2);
   REQUIRE(reading.slope_per_second == 0);
@@ -229,10 +227,10 @@ TEST_CASE("Forecaster: after a longer gap the trend starts anew, a warning does 
 TEST_CASE("Forecaster: no forecast is judged by what a gap hides", "[forecast]") {
   PressureForecaster forecaster;
   SECTION("by values made up") {
-    for (std::uint64_t t = 0; t <= 120; t += 5) forecaster.add(t * second, 0.4);
+    for (std::uint64_t t = 0; t <= 120; t += 5) forecaster.add(t * ns_per_second, 0.4);
     REQUIRE_FALSE(read(forecaster).horizons[0].is_confident);  // 19 were judged, at 30, 35, …
-    forecaster.add(125 * second, 0.4);
-    forecaster.add(130 * second, 0.4);
+    forecaster.add(125 * ns_per_second, 0.4);
+    forecaster.add(130 * ns_per_second, 0.4);
     REQUIRE(read(forecaster).horizons[0].is_confident);
   }
   SECTION("by values of another time") {
@@ -248,11 +246,11 @@ TEST_CASE("Forecaster: what is no usage is ignored, negative is nothing", "[fore
   PressureForecaster clean, soiled;
   const std::vector<double> usage = noisy_climb(30, 0.4, 0.001, 0.002, 7);
   for (std::size_t t = 0; t < usage.size(); ++t) {
-    clean.add(t * second, usage[t]);
-    soiled.add(t * second, std::numeric_limits<double>::quiet_NaN());
-    soiled.add(t * second, std::numeric_limits<double>::infinity());
-    soiled.add(t * second, -std::numeric_limits<double>::infinity());
-    soiled.add(t * second, usage[t]);
+    clean.add(t * ns_per_second, usage[t]);
+    soiled.add(t * ns_per_second, std::numeric_limits<double>::quiet_NaN());
+    soiled.add(t * ns_per_second, std::numeric_limits<double>::infinity());
+    soiled.add(t * ns_per_second, -std::numeric_limits<double>::infinity());
+    soiled.add(t * ns_per_second, usage[t]);
   }
   require_alike(read(soiled), read(clean));
   PressureForecaster negative;
@@ -270,8 +268,8 @@ TEST_CASE("Forecaster: what is no usage is ignored, negative is nothing", "[fore
 TEST_CASE("Forecaster: a reading without a sample for three seconds is stale", "[forecast]") {
   PressureForecaster forecaster;
   feed(forecaster, {0.4, 0.4, 0.4});
-  REQUIRE_FALSE(forecaster.reading(5 * second)->is_stale);
-  REQUIRE(forecaster.reading(5 * second + 1)->is_stale);
+  REQUIRE_FALSE(forecaster.reading(5 * ns_per_second)->is_stale);
+  REQUIRE(forecaster.reading(5 * ns_per_second + 1)->is_stale);
   REQUIRE_FALSE(forecaster.reading(0)->is_stale);
 }
 
@@ -283,7 +281,7 @@ TEST_CASE("Forecaster: another limit is as if it had always been the limit", "[f
   PressureForecaster changed(kind), always(kind);
   feed(changed, before);
   changed.rescale(0.8);
-  for (std::size_t t = 0; t < before.size(); ++t) always.add(t * second, 0.8 * before[t]);
+  for (std::size_t t = 0; t < before.size(); ++t) always.add(t * ns_per_second, 0.8 * before[t]);
   REQUIRE(read(changed).current == Approx(0.8 * before.back()));
   require_alike(read(changed), read(always));
   feed(changed, after, before.size());
@@ -302,7 +300,7 @@ TEST_CASE("Forecaster: factors that are none are ignored, enormous ones start an
     require_alike(read(forecaster), before);
   }
   for (int i = 0; i < 3; ++i) forecaster.rescale(1000);
-  REQUIRE_FALSE(forecaster.reading(100 * second));
+  REQUIRE_FALSE(forecaster.reading(100 * ns_per_second));
   REQUIRE(forecaster.kind() == ForecasterKind::gated_trend);
 }
 

@@ -12,10 +12,6 @@ namespace {
 
 constexpr double unlimited = std::numeric_limits<double>::infinity();
 
-double uniform(Random& random) {
-  return static_cast<double>(random.next() >> 11) / 9007199254740992.0;
-}
-
 /// Least squares from all pairs of samples, in another order and another way than the library's.
 struct PlainFit {
   explicit PlainFit(const std::vector<double>& x) {
@@ -75,10 +71,10 @@ std::vector<double> zigzag_line(std::size_t count, double start, double slope, d
 TEST_CASE("Forecast fit: agrees with least squares computed another way", "[forecast][property]") {
   Random random(GENERATE(range(1, 21)));
   const std::size_t count = random.between(3, 60);
-  const double wander = uniform(random) * 0.02;
-  std::vector<double> usage{uniform(random)};
+  const double wander = random.uniform() * 0.02;
+  std::vector<double> usage{random.uniform()};
   while (usage.size() < count) {
-    usage.push_back(usage.back() + wander * (uniform(random) - 0.4));
+    usage.push_back(usage.back() + wander * (random.uniform() - 0.4));
   }
   CAPTURE(count, wander);
   const LineFit fit = fit_line(usage);
@@ -318,7 +314,7 @@ TEST_CASE("Forecast: a slow leak is a trend, a noisy plateau is none", "[forecas
   GatedTrend leak(60), plateau(60);
   TrendLine of_leak, of_plateau;
   for (int t = 0; t < 60; ++t) {
-    const double noise = 0.002 * (uniform(random) - 0.5);
+    const double noise = 0.002 * (random.uniform() - 0.5);
     of_leak = leak.add(0.5 + 0.0003 * t + noise);
     of_plateau = plateau.add(0.5 + noise);
   }

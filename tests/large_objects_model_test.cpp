@@ -18,9 +18,9 @@ using Release = LargeObjects::ReleaseResult;
 
 /// What the heap should contain: each object's size, and a tag written at its start, middle and
 /// end.
-class Model {
+class LargeModel {
  public:
-  explicit Model(LargeHeap& heap) : heap_(heap) {}
+  explicit LargeModel(LargeHeap& heap) : heap_(heap) {}
 
   void allocate(std::size_t bytes, bool may_fail) {
     auto* const object = static_cast<std::byte*>(heap_.objects.allocate(bytes));
@@ -109,7 +109,7 @@ class Model {
 };
 
 /// One random call; sizes from a page to 4 MiB.
-void random_step(LargeHeap& heap, Model& model, Random& random, bool may_fail) {
+void random_step(LargeHeap& heap, LargeModel& model, Random& random, bool may_fail) {
   const std::size_t bytes = page_bytes + random.size_up_to(4 * mib) / 8 * 8;
   switch (random.below(12)) {
     case 0:
@@ -138,7 +138,7 @@ TEST_CASE("LargeObjects: any history keeps every rule and every byte", "[large][
   const OptionScope huge(&Config::huge_pages, seed == 6 ? 1 : 0);
   LargeHeap heap(512 * mib);
   heap.pages.can_move = seed != 5;
-  Model model(heap);
+  LargeModel model(heap);
   Random random(seed);
   for (int step = 0; step < 1500; ++step) {
     random_step(heap, model, random, /*may_fail=*/true);
@@ -151,7 +151,7 @@ TEST_CASE("LargeObjects: any history keeps every rule and every byte", "[large][
 TEST_CASE("LargeObjects: memory moved between holes is never an object's", "[large][property]") {
   // A floor of kept memory far below what churns, so that dirty pages travel all the time.
   LargeHeap heap(2 * gib);
-  Model model(heap);
+  LargeModel model(heap);
   Random random(42);
   for (int i = 0; i < 60; ++i) model.allocate(random.between(256 * kib, 8 * mib), false);
   for (int step = 0; step < 3000; ++step) {
@@ -166,7 +166,7 @@ TEST_CASE("LargeObjects: memory moved between holes is never an object's", "[lar
 TEST_CASE("LargeObjects: the limit holds in any history", "[large][property]") {
   LargeHeap heap;
   heap.budget.set_limit(24 * mib);
-  Model model(heap);
+  LargeModel model(heap);
   Random random(7);
   for (int step = 0; step < 1500; ++step) {
     random_step(heap, model, random, /*may_fail=*/true);
@@ -184,7 +184,7 @@ TEST_CASE("LargeObjects: the n-th page request fails, for every n", "[large][exh
     REQUIRE(n < 1000);  // It must come to an end.
     LargeHeap heap;
     heap.pages.fail_after(n);
-    Model model(heap);
+    LargeModel model(heap);
     Random random(11);
     for (int step = 0; step < 120; ++step) {
       random_step(heap, model, random, /*may_fail=*/true);

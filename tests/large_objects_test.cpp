@@ -29,7 +29,7 @@ namespace {
 using tests::LargeHeap;
 using tests::OptionScope;
 using Release = LargeObjects::ReleaseResult;
-using Access = LargeObjectsTestAccess;
+using LargeAccess = LargeObjectsTestAccess;
 
 TEST_CASE("LargeObjects: an object is page-aligned, whole pages, zero when new", "[large]") {
   LargeHeap heap;
@@ -326,7 +326,7 @@ TEST_CASE("LargeObjects: the checker names what is broken", "[large][corruption]
     return broken ? std::string(broken->rule) : std::string();
   };
   REQUIRE(broken_rule().empty());
-  LargeRegion& live = Access::first(objects);
+  LargeRegion& live = LargeAccess::first(objects);
   ++live.pages;
   CHECK_FALSE(broken_rule().empty());
   --live.pages;
@@ -336,12 +336,12 @@ TEST_CASE("LargeObjects: the checker names what is broken", "[large][corruption]
   live.live_pages = 1;
   CHECK(broken_rule() == "the lock-free size is the region's");
   live.live_pages = live.pages;
-  Access::start(objects, 0) = nullptr;
+  LargeAccess::start(objects, 0) = nullptr;
   CHECK(broken_rule() == "the table points to each live object");
-  Access::start(objects, 0) = &live;
-  Access::dirty(objects).clear({.first = 3, .pages = 1});
+  LargeAccess::start(objects, 0) = &live;
+  LargeAccess::dirty(objects).clear({.first = 3, .pages = 1});
   CHECK(broken_rule() == "every page of a live object is charged");
-  Access::dirty(objects).set({.first = 3, .pages = 1});
+  LargeAccess::dirty(objects).set({.first = 3, .pages = 1});
   LargeRegion& free = *live.above;
   --free.dirty_pages;
   CHECK(broken_rule() == "a free region knows its dirty pages");
@@ -352,15 +352,15 @@ TEST_CASE("LargeObjects: the checker names what is broken", "[large][corruption]
   live.is_live = false;
   CHECK_FALSE(broken_rule().empty());
   live.is_live = true;
-  ++Access::free_pages(objects);
+  ++LargeAccess::free_pages(objects);
   CHECK(broken_rule() == "free pages are counted");
-  --Access::free_pages(objects);
-  ++Access::charged(objects);
+  --LargeAccess::free_pages(objects);
+  ++LargeAccess::charged(objects);
   CHECK(broken_rule() == "the budget was charged for live and dirty free pages");
-  --Access::charged(objects);
-  ++Access::requested(objects);
+  --LargeAccess::charged(objects);
+  ++LargeAccess::requested(objects);
   CHECK(broken_rule() == "requested bytes are counted");
-  --Access::requested(objects);
+  --LargeAccess::requested(objects);
   CHECK(broken_rule().empty());
 }
 

@@ -11,11 +11,12 @@
 namespace {
 
 /// The n-th request of this thread from now on is refused, once; negative: none.
-thread_local long requests_left = -1;
+thread_local long requests_until_refusal = -1;
 
 void* take(std::size_t bytes) {
-  void* const block =
-      requests_left >= 0 && requests_left-- == 0 ? nullptr : std::malloc(bytes == 0 ? 1 : bytes);
+  void* const block = requests_until_refusal >= 0 && requests_until_refusal-- == 0
+                          ? nullptr
+                          : std::malloc(bytes == 0 ? 1 : bytes);
   if (block == nullptr) throw std::bad_alloc();
   return block;
 }
@@ -51,10 +52,10 @@ TEST_CASE("LimitReader: whichever request for memory fails, the previous reading
     const auto current_bytes = static_cast<std::uint64_t>(2000 + failures);
     root.write(group + "/memory.current", std::to_string(current_bytes) + "\n");
     now_ns += LimitReader::discovery_interval_ns;
-    requests_left = failures;
+    requests_until_refusal = failures;
     const LimitReadings& now = reader.read({}, now_ns);
-    was_refused = requests_left < 0;
-    requests_left = -1;
+    was_refused = requests_until_refusal < 0;
+    requests_until_refusal = -1;
     REQUIRE(now.all.size() == before.all.size());
     REQUIRE(now.note == before.note);
     REQUIRE(now.resident_bytes == before.resident_bytes);

@@ -2,13 +2,13 @@
 #include "allocators/pressure/memory_limits.h"
 #include "tests/support/catch.h"
 #include "tests/support/fake_root.h"
+#include "tests/support/limit_readings.h"
 
 using namespace sqlitemem;
 using tests::FakeRoot;
+using tests::read_once;
 
 namespace {
-
-ResourceLimits without_resource_limits() noexcept { return {}; }
 
 /// 16 GiB, of which 12 are available; the process has 1000 pages.
 void write_host(const FakeRoot& root) {
@@ -16,11 +16,6 @@ void write_host(const FakeRoot& root) {
              "MemTotal:       16777216 kB\nMemFree:         2097152 kB\n"
              "MemAvailable:   12582912 kB\nBuffers:          100000 kB\n");
   root.write("/proc/self/statm", "9000 1000 300 5 0 700 0\n");
-}
-
-LimitReadings read_once(const FakeRoot& root, const OwnMemory& own = {}) {
-  LimitReader reader(root.path(), without_resource_limits);
-  return reader.read(own, 1);
 }
 
 const LimitReading* find(const LimitReadings& readings, std::string_view name) {

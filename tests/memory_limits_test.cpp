@@ -9,18 +9,20 @@
 #include <cerrno>
 
 #include "allocators/base/bytes.h"
+#include "allocators/base/clock.h"
 #include "tests/support/catch.h"
 #include "tests/support/fake_root.h"
+#include "tests/support/limit_readings.h"
 
 using namespace sqlitemem;
 using tests::FakeRoot;
+using tests::read_once;
+using tests::without_resource_limits;
 
 namespace {
 
-constexpr std::uint64_t second_ns = 1'000'000'000;
 const auto machine_page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 
-ResourceLimits without_resource_limits() noexcept { return {}; }
 ResourceLimits chosen_limits;
 ResourceLimits chosen_resource_limits() noexcept { return chosen_limits; }
 
@@ -41,11 +43,6 @@ void write_system(const FakeRoot& root, const std::string& limit) {
 const LimitReading* find(const LimitReadings& readings, LimitSource source) {
   const auto found = std::ranges::find(readings.all, source, &LimitReading::source);
   return found == readings.all.end() ? nullptr : &*found;
-}
-
-LimitReadings read_once(const FakeRoot& root, const OwnMemory& own = {}) {
-  LimitReader reader(root.path(), without_resource_limits);
-  return reader.read(own, 1);
 }
 
 }  // namespace
@@ -165,19 +162,19 @@ TEST_CASE("LimitReader: usage is read each time, limits every ten seconds", "[pr
   write_system(root, "5000\n");
   LimitReader reader(root.path(), without_resource_limits);
   const OwnMemory own;
-  CHECK(reader.read(own, second_ns).tightest()->limit_bytes == 5000u);
+  CHECK(reader.read(own, ns_per_second).tightest()->limit_bytes == 5000u);
   root.write("/sys/fs/cgroup/a/memory.max", "4000\n");
   root.write("/sys/fs/cgroup/a/memory.current", "2000\n");
-  CHECK(reader.read(own, 10 * second_ns).tightest()->limit_bytes == 5000u);
-  CHECK(reader.read(own, 10 * second_ns).tightest()->used_bytes == 2000u);
-  CHECK(reader.read(own, 11 * second_ns).tightest()->limit_bytes == 4000u);
+  CHECK(reader.read(own, 10 * ns_per_second).tightest()->limit_bytes == 5000u);
+  CHECK(reader.read(own, 10 * ns_per_second).tightest()->used_bytes == 2000u);
+  CHECK(reader.read(own, 11 * ns_per_second).tightest()->limit_bytes == 4000u);
   SECTION("a clock that went back makes nobody wait") {
     root.write("/sys/fs/cgroup/a/memory.max", "3000\n");
-    CHECK(reader.read(own, 5 * second_ns).tightest()->limit_bytes == 3000u);
+    CHECK(reader.read(own, 5 * ns_per_second).tightest()->limit_bytes == 3000u);
   }
   SECTION("a limit may be lifted") {
     root.write("/sys/fs/cgroup/a/memory.max", "max\n");
-    CHECK(reader.read(own, 21 * second_ns).tightest()->source == LimitSource::host);
+    CHECK(reader.read(own, 21 * ns_per_second).tightest()->source == LimitSource::host);
   }
 }
 
@@ -186,12 +183,12 @@ TEST_CASE("LimitReader: a process that was moved to another group is found again
   const FakeRoot root;
   write_system(root, "5000\n");
   LimitReader reader(root.path(), without_resource_limits);
-  CHECK(reader.read({}, second_ns).tightest()->limit_bytes == 5000u);
+  CHECK(reader.read({}, ns_per_second).tightest()->limit_bytes == 5000u);
   root.remove("/sys/fs/cgroup/a");
   root.write("/proc/self/cgroup", "0::/b\n");
   root.write("/sys/fs/cgroup/b/memory.max", "6000\n");
   root.write("/sys/fs/cgroup/b/memory.current", "10\n");
-  const LimitReadings& readings = reader.read({}, 2 * second_ns);
+  const LimitReadings& readings = reader.read({}, 2 * ns_per_second);
   CHECK(readings.tightest()->limit_bytes == 6000u);
   CHECK(readings.note.empty());
 }

@@ -41,18 +41,18 @@ class Library {
   void* handle_;
 };
 
-class Connection {
+class PlanConnection {
  public:
-  explicit Connection(const Library& library, int flags = SQLITE_OPEN_FULLMUTEX)
+  explicit PlanConnection(const Library& library, int flags = SQLITE_OPEN_FULLMUTEX)
       : library_(library) {
     REQUIRE(sqlite3_open_v2(":memory:", &db, flags | SQLITE_OPEN_READWRITE, nullptr) == SQLITE_OK);
     run("CREATE TABLE t(x INTEGER PRIMARY KEY, y UNIQUE); INSERT INTO t VALUES(1, 2), (3, 4)");
   }
-  ~Connection() {
+  ~PlanConnection() {
     if (db != nullptr) CHECK(sqlite3_close(db) == SQLITE_OK);
   }
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
+  PlanConnection(const PlanConnection&) = delete;
+  PlanConnection& operator=(const PlanConnection&) = delete;
 
   void run(const char* sql) const {
     CAPTURE(sql);
@@ -104,7 +104,7 @@ void await_coarse_tick() {
 
 TEST_CASE("Plan cache: a released statement comes back as new", "[plans]") {
   const Library library;
-  const Connection connection(library);
+  const PlanConnection connection(library);
   sqlite3_stmt* first = connection.prepare(point_select);
   sqlite3_bind_int(first, 1, 3);
   REQUIRE(sqlite3_step(first) == SQLITE_ROW);
@@ -125,7 +125,7 @@ TEST_CASE("Plan cache: a released statement comes back as new", "[plans]") {
 
 TEST_CASE("Plan cache: the tail points into the caller's own text, of any length", "[plans]") {
   const Library library;
-  const Connection connection(library);
+  const PlanConnection connection(library);
   const std::string text = "SELECT 1; SELECT 2 -- and more that is not for us";
   for (int round = 0; round < 2; ++round) {
     const std::string copy = text;
@@ -144,7 +144,7 @@ TEST_CASE("Plan cache: the tail points into the caller's own text, of any length
 
 TEST_CASE("Plan cache: errors come as they do without it", "[plans]") {
   const Library library;
-  const Connection connection(library);
+  const PlanConnection connection(library);
   CHECK(connection.use("INSERT INTO t VALUES(9, 2)") == SQLITE_CONSTRAINT);
   CHECK_THAT(sqlite3_errmsg(connection.db), Catch::Contains("UNIQUE constraint failed: t.y"));
   sqlite3_stmt* statement = nullptr;
@@ -161,7 +161,7 @@ TEST_CASE("Plan cache: errors come as they do without it", "[plans]") {
 
 TEST_CASE("Plan cache: a statement released twice was linked twice", "[plans]") {
   const Library library;
-  const Connection connection(library);
+  const PlanConnection connection(library);
   sqlite3_stmt* statement = connection.prepare(point_select);
   CHECK(library.release(statement) == SQLITE_OK);
   CHECK(library.release(statement) == SQLITE_MISUSE);
@@ -171,7 +171,7 @@ TEST_CASE("Plan cache: a statement released twice was linked twice", "[plans]") 
 TEST_CASE("Plan cache: after a change of the schema a kept statement is compiled again",
           "[plans]") {
   const Library library;
-  const Connection connection(library);
+  const PlanConnection connection(library);
   CHECK(connection.use("SELECT * FROM t") == SQLITE_OK);
   connection.run("ALTER TABLE t ADD COLUMN z DEFAULT 7");
   sqlite3_stmt* statement = connection.prepare("SELECT * FROM t");
@@ -185,7 +185,7 @@ TEST_CASE("Plan cache: after a change of the schema a kept statement is compiled
 
 TEST_CASE("Plan cache: kept statements do not keep a connection open", "[plans]") {
   const Library library;
-  Connection connection(library);
+  PlanConnection connection(library);
   for (int round = 0; round < 3; ++round) {
     CHECK(connection.use(point_select) == SQLITE_OK);
     CHECK(connection.use("SELECT count(*) FROM t") == SQLITE_OK);
@@ -200,10 +200,10 @@ TEST_CASE("Plan cache: kept statements do not keep a connection open", "[plans]"
 TEST_CASE("Plan cache: a connection closed with a statement out goes when that is released",
           "[plans]") {
   const Library library;
-  Connection connection(library);
+  PlanConnection connection(library);
   CHECK(connection.use(point_select) == SQLITE_OK);
   sqlite3_stmt* open = connection.prepare("SELECT 1");
-  const Connection witness(library);
+  const PlanConnection witness(library);
   CHECK(sqlite3_close_v2(connection.db) == SQLITE_OK);
   connection.db = nullptr;
   CHECK(witness.value("SELECT count(*) FROM connection_memory") == "2");
@@ -214,7 +214,7 @@ TEST_CASE("Plan cache: a connection closed with a statement out goes when that i
 TEST_CASE("Plan cache: limits evict the least recently used, and act when they are lowered",
           "[plans]") {
   const Library library;
-  const Connection connection(library);
+  const PlanConnection connection(library);
   REQUIRE(library.set("plan_cache_max_plans", "3") == SQLITE_OK);
   for (const char* sql : {"SELECT 1", "SELECT 2", "SELECT 3", "SELECT 1", "SELECT 4"})
     CHECK(connection.use(sql) == SQLITE_OK);
@@ -241,7 +241,7 @@ TEST_CASE("Plan cache: limits evict the least recently used, and act when they a
 
 TEST_CASE("Plan cache: a connection's room comes from those that have parked longest", "[plans]") {
   const Library library;
-  const Connection old(library), fresh(library);
+  const PlanConnection old(library), fresh(library);
   REQUIRE(library.set("plan_cache_max_plans", "4") == SQLITE_OK);
   for (const char* sql : {"SELECT 1", "SELECT 2", "SELECT 3", "SELECT 4"}) old.use(sql);
   await_coarse_tick();
@@ -260,7 +260,7 @@ TEST_CASE("Plan cache: a connection's room comes from those that have parked lon
 
 TEST_CASE("Plan cache: clear_plan_cache drops a share, the oldest first", "[plans]") {
   const Library library;
-  const Connection connection(library);
+  const PlanConnection connection(library);
   for (const char* sql : {"SELECT 1", "SELECT 2", "SELECT 3", "SELECT 4"}) connection.use(sql);
   CHECK(connection.value("SELECT clear_plan_cache(26)") == "2");
   CHECK(connection.value("SELECT group_concat(sql) FROM plan_cache_stats WHERE owner = 'cache'") ==
@@ -280,7 +280,7 @@ TEST_CASE("Plan cache: clear_plan_cache drops a share, the oldest first", "[plan
 
 TEST_CASE("Plan cache: the table says whose each statement is", "[plans]") {
   const Library library;
-  const Connection connection(library);
+  const PlanConnection connection(library);
   connection.run("CREATE VIRTUAL TABLE notes USING fts5(body); INSERT INTO notes VALUES('a')");
   connection.use(point_select);
   connection.use(point_select);
@@ -305,7 +305,7 @@ TEST_CASE("Plan cache: the table says whose each statement is", "[plans]") {
 TEST_CASE("Plan cache: the reports find leaks and missing parameters, and nothing else",
           "[plans][sql]") {
   const Library library;
-  const Connection connection(library), other(library);
+  const PlanConnection connection(library), other(library);
   const auto report = [&](const std::string& name) {
     std::ifstream file(SQLITEMEM_SOURCE_DIR "/sql/reports/" + name + ".sql");
     const std::string sql{std::istreambuf_iterator<char>(file), {}};
@@ -337,7 +337,7 @@ TEST_CASE("Plan cache: the reports find leaks and missing parameters, and nothin
 TEST_CASE("Plan cache: a connection that another thread is using is skipped and counted",
           "[plans]") {
   const Library library;
-  const Connection busy(library), asking(library);
+  const PlanConnection busy(library), asking(library);
   busy.use(point_select);
   sqlite3_mutex_enter(sqlite3_db_mutex(busy.db));
   std::string rows, skipped, plans, cleared;
@@ -357,7 +357,7 @@ TEST_CASE("Plan cache: a connection that another thread is using is skipped and 
 
 TEST_CASE("Plan cache: a connection without a mutex is its thread's alone", "[plans]") {
   const Library library;
-  const Connection bare(library, SQLITE_OPEN_NOMUTEX), other(library);
+  const PlanConnection bare(library, SQLITE_OPEN_NOMUTEX), other(library);
   CHECK(bare.use(point_select) == SQLITE_OK);
   CHECK(bare.use(point_select) == SQLITE_OK);
   CHECK(bare.value("SELECT hits FROM plan_cache_summary") == "1");
@@ -367,7 +367,7 @@ TEST_CASE("Plan cache: a connection without a mutex is its thread's alone", "[pl
 TEST_CASE("Plan cache: threads with connections of their own and one that they share",
           "[plans][threads]") {
   const Library library;
-  const Connection shared(library);
+  const PlanConnection shared(library);
   REQUIRE(library.set("plan_cache_max_plans", "10") == SQLITE_OK);
   std::vector<std::thread> threads;
   std::vector<int> failures(4);

@@ -18,7 +18,7 @@ class ZipfPages {
       up_to_.push_back(sum += 1 / std::pow(page + 1, exponent));
   }
   std::uint32_t next() {
-    const double at = static_cast<double>(random_.next() >> 11) / 9007199254740992.0;
+    const double at = random_.uniform();
     const auto found = std::lower_bound(up_to_.begin(), up_to_.end(), at * up_to_.back());
     const auto rank = static_cast<std::uint64_t>(found - up_to_.begin());
     return static_cast<std::uint32_t>(rank * 7919 % up_to_.size()) + 1;
@@ -30,12 +30,6 @@ class ZipfPages {
   Random random_;
 };
 
-void use(PageCache& cache, std::uint32_t page) {
-  Frame* frame = cache.fetch(page, FetchMode::always);
-  REQUIRE(frame != nullptr);
-  cache.unpin(*frame, false);
-}
-
 /// Two connections, one of which looks up a larger file; now and then another process changes the
 /// smaller one, and its cache is dropped. Counts after a warm-up only.
 void run(TestPool& pool, std::size_t references, double exponent) {
@@ -45,9 +39,9 @@ void run(TestPool& pool, std::size_t references, double exponent) {
   for (std::size_t i = 0; i < 2 * references; ++i) {
     if (i == references) pool.pool.reset_statistics();
     if (i % 5 == 0)
-      use(small, small_pages.next());
+      use_page(small, small_pages.next());
     else
-      use(large, large_pages.next());
+      use_page(large, large_pages.next());
     if (i % 200000 == 100000) small.truncate(1);
   }
 }
@@ -99,8 +93,8 @@ TEST_CASE("Pool advice: what it says of half and twice the budget is what such p
 TEST_CASE("Pool advice: a small process does not pay for it, and gets none", "[pool][advice]") {
   TestPool pool(roomy);
   PageCache& cache = pool.create();
-  for (std::uint32_t page = 1; page <= 200; ++page) use(cache, page);
-  for (int i = 0; i < 10000; ++i) use(cache, 1 + static_cast<std::uint32_t>(i) % 200);
+  for (std::uint32_t page = 1; page <= 200; ++page) use_page(cache, page);
+  for (int i = 0; i < 10000; ++i) use_page(cache, 1 + static_cast<std::uint32_t>(i) % 200);
   REQUIRE_FALSE(pool.pool.adviser().is_running());
   const PoolAdvice advice = pool.pool.advice();
   REQUIRE(advice.is_on);
@@ -115,7 +109,8 @@ TEST_CASE("Pool advice: a working set that fits recommends the smallest size tha
   PageCache& cache = pool.create();
   Random random(1);
   // Between half and three quarters of the budget, in any order.
-  for (int i = 0; i < 400000; ++i) use(cache, 1 + static_cast<std::uint32_t>(random.below(3800)));
+  for (int i = 0; i < 400000; ++i)
+    use_page(cache, 1 + static_cast<std::uint32_t>(random.below(3800)));
   const PoolAdvice advice = pool.pool.advice();
   const auto recommended = advice.recommended();
   REQUIRE(recommended);
@@ -129,7 +124,7 @@ TEST_CASE("Pool advice: pages that were dropped are misses at every size", "[poo
   PageCache& cache = pool.create();
   const auto drop = GENERATE(0, 1);
   for (int round = 0; round < 40; ++round) {
-    for (std::uint32_t page = 1; page <= 2500; ++page) use(cache, page);
+    for (std::uint32_t page = 1; page <= 2500; ++page) use_page(cache, page);
     if (drop == 0)
       cache.truncate(1);
     else
@@ -188,7 +183,7 @@ TEST_CASE("Pool advice: pages of in-memory databases and pinned pages are no ref
   run(pool, 100000, 0.8);
   const PoolAdvice before = pool.pool.advice();
   PageCache& memory = pool.create(false);
-  for (std::uint32_t page = 1; page <= 3000; ++page) use(memory, page);
+  for (std::uint32_t page = 1; page <= 3000; ++page) use_page(memory, page);
   PageCache& file = pool.create();
   Frame* frame = file.fetch(1, FetchMode::always);
   for (int i = 0; i < 1000; ++i) REQUIRE(file.fetch(1, FetchMode::lookup) == frame);

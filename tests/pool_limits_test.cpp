@@ -17,21 +17,6 @@
 namespace sqlitemem::tests {
 namespace {
 
-void require_sound(BufferPool& pool) {
-  const auto broken = pool.find_violation();
-  INFO((broken ? std::string(broken->rule) : std::string()));
-  REQUIRE_FALSE(broken);
-}
-
-/// Reads pages 1 to `pages` and lets go of each.
-void read_all(PageCache& cache, std::uint32_t pages) {
-  for (std::uint32_t number = 1; number <= pages; ++number) {
-    Frame* frame = cache.fetch(number, FetchMode::always);
-    REQUIRE(frame != nullptr);
-    cache.unpin(*frame, false);
-  }
-}
-
 /// From now on, membarrier() answers EPERM in this process.
 bool forbid_membarrier() {
   std::array<sock_filter, 4> filter{{
@@ -89,7 +74,7 @@ TEST_CASE("a page that is unpinned while everything else is pinned makes room at
 TEST_CASE("a small transaction is not told to spill because others fill the budget", "[pool]") {
   TestPool subject({.extents = 64, .budget_frames = 400});
   PageCache& reader = subject.create();
-  read_all(reader, 1000);
+  read_pages(reader, 1, 1000);
   PageCache& writer = subject.create();
   for (std::uint32_t number = 1; number <= 100; ++number)
     CHECK(writer.fetch(number, FetchMode::if_easy) != nullptr);
@@ -108,7 +93,7 @@ TEST_CASE("where a sandbox forbids membarrier, no connection's pages are taken b
   TestPool subject({.extents = 64, .budget_frames = 100});
   if (ProcessBarrier::owners_must_fence()) return;  // It was forbidden from the start.
   PageCache& first = subject.create();
-  read_all(first, 90);
+  read_pages(first, 1, 90);
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {
@@ -133,7 +118,7 @@ TEST_CASE("where a sandbox forbids membarrier, no connection's pages are taken b
 TEST_CASE("small pages, too, give way when the heap is short of memory", "[pool]") {
   TestPool subject({.extents = 64, .budget_frames = 10000});
   PageCache& cache = subject.create(true, 512);
-  read_all(cache, 4000);
+  read_pages(cache, 1, 4000);
   const std::uint64_t held = subject.budget.held_bytes();
   const std::uint64_t released = subject.pool.release_bytes(256 * kib);
   CHECK(released >= 256 * kib);
@@ -145,7 +130,7 @@ TEST_CASE("small pages, too, give way when the heap is short of memory", "[pool]
 TEST_CASE("free frames were taken for pages in use when a heap limit was reached", "[pool]") {
   TestPool subject({.extents = 64, .budget_frames = 10000});
   PageCache& cache = subject.create();
-  read_all(cache, 1000);
+  read_pages(cache, 1, 1000);
   cache.truncate(501);  // Their frames are free, and enough to trim; but SQLite counts the others.
   const std::uint64_t before = subject.pool.live_bytes();
   CHECK(subject.pool.release_bytes(256 * kib) >= 256 * kib);
@@ -164,7 +149,7 @@ TEST_CASE("a hard limit holds for large pages while small ones are free", "[pool
   TestPool subject(
       {.extents = 64, .budget_frames = 4000, .growth = []() noexcept { return rule_now; }});
   PageCache& small = subject.create();
-  read_all(small, 100);
+  read_pages(small, 1, 100);
   small.truncate(50);
   REQUIRE(subject.pool.totals().free_frames > 0);
   PageCache& large = subject.create(true, 65536);
@@ -186,7 +171,7 @@ TEST_CASE("at a hard limit an in-memory database takes the pages that it needs, 
   TestPool subject(
       {.extents = 64, .budget_frames = 4000, .growth = []() noexcept { return rule_now; }});
   PageCache& file = subject.create();
-  read_all(file, 2000);
+  read_pages(file, 1, 2000);
   PageCache& memory = subject.create(false);
   rule_now = GrowthRule::refuse;
   const std::uint64_t before = subject.pool.live_bytes();

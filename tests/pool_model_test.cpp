@@ -177,14 +177,6 @@ class PoolModel {
   std::uint64_t next_content_ = 0;
 };
 
-void require_sound(BufferPool& pool) {
-  const auto broken = pool.find_violation();
-  INFO((broken ? std::string(broken->rule) + ": expected " + std::to_string(broken->expected) +
-                     ", actual " + std::to_string(broken->actual)
-               : ""));
-  REQUIRE_FALSE(broken);
-}
-
 }  // namespace
 
 TEST_CASE("page caches keep what SQLite put there, under every policy", "[pool]") {

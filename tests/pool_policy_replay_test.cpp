@@ -93,16 +93,16 @@ std::uint64_t lru_hits(const Trace& trace, std::size_t capacity) {
 }
 
 /// A directory of this test alone.
-class Scratch {
+class TraceFiles {
  public:
-  Scratch() : path_(std::filesystem::temp_directory_path() / "sqlitemem_replay_XXXXXX") {
+  TraceFiles() : path_(std::filesystem::temp_directory_path() / "sqlitemem_replay_XXXXXX") {
     std::string name = path_.string();
     REQUIRE(mkdtemp(name.data()) != nullptr);
     path_ = name;
   }
-  ~Scratch() { std::filesystem::remove_all(path_); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
+  ~TraceFiles() { std::filesystem::remove_all(path_); }
+  TraceFiles(const TraceFiles&) = delete;
+  TraceFiles& operator=(const TraceFiles&) = delete;
   std::string write(const std::string& name, std::string_view bytes) const {
     std::ofstream(path_ / name, std::ios::binary) << bytes;
     return (path_ / name).string();
@@ -189,7 +189,7 @@ TEST_CASE("Replay: S3-FIFO keeps the pages in use through scans, where LRU does 
 }
 
 TEST_CASE("Replay: a trace is read raw and compressed", "[pool][replay]") {
-  const Scratch scratch;
+  const TraceFiles scratch;
   const auto words = random_words(1, 1000, 50);
   const std::string raw = scratch.write("b.u32", bytes_of(words));
   const std::string packed = scratch.write("a.u32", bytes_of(words));
@@ -207,7 +207,7 @@ TEST_CASE("Replay: a trace is read raw and compressed", "[pool][replay]") {
 }
 
 TEST_CASE("Replay: what is no trace is refused in words", "[pool][replay]") {
-  const Scratch scratch;
+  const TraceFiles scratch;
   REQUIRE(problem_of(scratch.path() + "/absent.u32").ends_with("No such file or directory"));
   REQUIRE(problem_of(scratch.write("odd.u32", "12345")).find("multiple of 4") != std::string::npos);
   REQUIRE(problem_of(scratch.write("empty.u32", "")).find("multiple of 4") != std::string::npos);

@@ -50,7 +50,7 @@ bench::Trace zipf_and_scans(std::uint64_t seed, std::size_t count, double expone
   Random random(seed);
   std::vector<std::uint32_t> words;
   for (std::size_t i = 1; words.size() < count; ++i) {
-    const double at = static_cast<double>(random.next() >> 11) / 9007199254740992.0 * sum;
+    const double at = random.uniform() * sum;
     const auto found = std::lower_bound(up_to.begin(), up_to.end(), at);
     words.push_back(static_cast<std::uint32_t>(found - up_to.begin()));
     if (i % 40000 != 0) continue;

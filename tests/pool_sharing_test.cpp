@@ -8,17 +8,7 @@
 namespace sqlitemem::tests {
 namespace {
 
-constexpr std::uint32_t budget = 1000;
-
-void use(PageCache& cache, std::uint32_t number) {
-  Frame* frame = cache.fetch(number, FetchMode::always);
-  REQUIRE(frame != nullptr);
-  cache.unpin(*frame, false);
-}
-
-void read(PageCache& cache, std::uint32_t first, std::uint32_t pages) {
-  for (std::uint32_t number = first; number < first + pages; ++number) use(cache, number);
-}
+constexpr std::uint32_t sharing_budget = 1000;
 
 std::string broken_rule(BufferPool& pool) {
   const auto broken = pool.find_violation();
@@ -34,14 +24,14 @@ std::string_view each_policy() {
 TEST_CASE("Sharing: connections of the same habits leave each other's pages alone", "[pool]") {
   const std::string_view policy = each_policy();
   CAPTURE(policy);
-  TestPool subject({.extents = 64, .budget_frames = budget, .policy = policy});
+  TestPool subject({.extents = 64, .budget_frames = sharing_budget, .policy = policy});
   PageCache& first = subject.create();
   PageCache& second = subject.create();
   Random random(1);
   const auto run = [&](int references) {
     for (int i = 0; i < references; ++i) {
-      use(first, 1 + static_cast<std::uint32_t>(random.below(8 * budget)));
-      use(second, 1 + static_cast<std::uint32_t>(random.below(8 * budget)));
+      use_page(first, 1 + static_cast<std::uint32_t>(random.below(8 * sharing_budget)));
+      use_page(second, 1 + static_cast<std::uint32_t>(random.below(8 * sharing_budget)));
     }
   };
   run(20'000);  // Until both have found their shares.
@@ -51,21 +41,21 @@ TEST_CASE("Sharing: connections of the same habits leave each other's pages alon
   const PoolTotals totals = subject.pool.totals();
   CHECK(totals.evictions - evictions > 30'000);
   CHECK((totals.foreign_evictions - foreign) * 10 < totals.evictions - evictions);
-  CHECK(first.page_count() > budget / 3);
-  CHECK(second.page_count() > budget / 3);
+  CHECK(first.page_count() > sharing_budget / 3);
+  CHECK(second.page_count() > sharing_budget / 3);
   CHECK(broken_rule(subject.pool).empty());
 }
 
 TEST_CASE("Sharing: a busy connection grows at the cost of one that is not", "[pool]") {
   const std::string_view policy = each_policy();
   CAPTURE(policy);
-  TestPool subject({.extents = 64, .budget_frames = budget, .policy = policy});
+  TestPool subject({.extents = 64, .budget_frames = sharing_budget, .policy = policy});
   PageCache& slow = subject.create();
   PageCache& fast = subject.create();
-  read(slow, 1, 900);
-  for (std::uint32_t i = 0; i < 4 * budget; ++i) {
-    use(fast, 1 + i);
-    if (i % 100 == 0) use(slow, 10'000 + i);
+  read_pages(slow, 1, 900);
+  for (std::uint32_t i = 0; i < 4 * sharing_budget; ++i) {
+    use_page(fast, 1 + i);
+    if (i % 100 == 0) use_page(slow, 10'000 + i);
   }
   // Seven tenths of half the budget are safe; headers count.
   CHECK(slow.page_count() < 400);
@@ -75,22 +65,22 @@ TEST_CASE("Sharing: a busy connection grows at the cost of one that is not", "[p
 }
 
 TEST_CASE("Sharing: pages that a foreign commit made a connection drop are remembered", "[pool]") {
-  TestPool subject({.extents = 64, .budget_frames = budget});
+  TestPool subject({.extents = 64, .budget_frames = sharing_budget});
   PageCache& cache = subject.create();
-  read(cache, 1, 800);
+  read_pages(cache, 1, 800);
   const auto ghost_hits = [&] { return subject.pool.totals().ghost_hits; };
   REQUIRE(ghost_hits() == 0);
   SECTION("the file is the same") {
     cache.truncate(1);
     REQUIRE(cache.page_count() == 0);
     CHECK(subject.pool.totals().tiers.cold > 600);
-    read(cache, 1, 800);
+    read_pages(cache, 1, 800);
     CHECK(ghost_hits() > 600);
     CHECK(subject.pool.totals().tiers.hot == ghost_hits());
   }
   SECTION("the file became shorter") {
     cache.truncate(2);
-    read(cache, 1, 800);
+    read_pages(cache, 1, 800);
     CHECK(ghost_hits() == 0);
   }
   CHECK(broken_rule(subject.pool).empty());
@@ -98,15 +88,15 @@ TEST_CASE("Sharing: pages that a foreign commit made a connection drop are remem
 
 TEST_CASE("Sharing: small connections give what is above their floors, and all if memory is short",
           "[pool]") {
-  TestPool subject({.extents = 64, .budget_frames = budget});
+  TestPool subject({.extents = 64, .budget_frames = sharing_budget});
   std::vector<PageCache*> caches;
   for (int i = 0; i < 20; ++i) {
     caches.push_back(&subject.create());
-    read(*caches.back(), 1, 12);
+    read_pages(*caches.back(), 1, 12);
   }
   PageCache& large = subject.create();
   large.set_weight(20'000);
-  read(large, 1, 5 * budget);
+  read_pages(large, 1, 5 * sharing_budget);
   CHECK(subject.pool.totals().used_bytes <= subject.pool.totals().budget_bytes);
   for (const PageCache* cache : caches) CHECK(cache->page_count() == 10);
   CHECK(large.page_count() > 700);

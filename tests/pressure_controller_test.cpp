@@ -179,13 +179,12 @@ TEST_CASE("PressureController: without a limit, or with the mode off, it lets go
 
 TEST_CASE("PressureController: it asks to be called sooner as the limit comes near",
           "[pressure][controller]") {
-  constexpr std::uint64_t second_ns = 1'000'000'000;
   Stand far, near, nearer, beyond;
   // Usage came 8 points nearer in three seconds and has 2 to 0.90; 3 at least, and half a point.
-  CHECK(far.see(0.5).check_after_ns == second_ns);
-  CHECK(near.rise_to(0.88, 0.08).check_after_ns == Approx(0.75 * second_ns));
-  CHECK(nearer.rise_to(0.895, 0.02).check_after_ns == Approx(0.5 * second_ns));
-  CHECK(beyond.see(0.93).check_after_ns == second_ns / 10);
+  CHECK(far.see(0.5).check_after_ns == ns_per_second);
+  CHECK(near.rise_to(0.88, 0.08).check_after_ns == Approx(0.75 * ns_per_second));
+  CHECK(nearer.rise_to(0.895, 0.02).check_after_ns == Approx(0.5 * ns_per_second));
+  CHECK(beyond.see(0.93).check_after_ns == ns_per_second / 10);
 }
 
 TEST_CASE("PressureController: find_violation() sees each broken rule", "[pressure][controller]") {

@@ -1,14 +1,13 @@
 // The monitor of memory pressure: which limit it follows, what it keeps, and whom it asks.
 #include "allocators/pressure/pressure_monitor.h"
 
+#include "allocators/base/clock.h"
 #include "allocators/pressure/growth.h"
-
 #include "tests/support/catch.h"
 
 namespace sqlitemem {
 namespace {
 
-constexpr std::uint64_t second_ns = 1'000'000'000;
 constexpr std::uint64_t mb = 1'000'000;
 
 LimitReading limit(LimitSource source, std::uint64_t used, std::uint64_t most, const char* name) {
@@ -27,7 +26,7 @@ class Feed {
 
   PressureOrder add(std::vector<LimitReading> limits,
                     PressureMonitor::Act act = PressureMonitor::Act::yes) {
-    now_ns += second_ns;
+    now_ns += ns_per_second;
     readings.all = std::move(limits);
     readings.resident_bytes = 5 * mb;
     return monitor.add({.now_ns = now_ns,
@@ -35,8 +34,8 @@ class Feed {
                         .limits = &readings,
                         .heap_held_bytes = 3 * mb,
                         .pool_bytes = mb,
-                        .allocations = now_ns / second_ns * 100,
-                        .frees = now_ns / second_ns * 90},
+                        .allocations = now_ns / ns_per_second * 100,
+                        .frees = now_ns / ns_per_second * 90},
                        act);
   }
   PressureOrder add_usage(std::uint64_t used_mb) {
@@ -44,7 +43,7 @@ class Feed {
   }
   [[nodiscard]] PressureReading reading() const { return monitor.reading(now_ns); }
 
-  std::uint64_t now_ns = 1000 * second_ns;
+  std::uint64_t now_ns = 1000 * ns_per_second;
   LimitReadings readings;
   PressureMonitor monitor;
 };
@@ -153,7 +152,7 @@ TEST_CASE("Pressure monitor: events of an hour ago are not of the last hour", "[
   feed.add_usage(91);
   CHECK(feed.reading().pressure_events == 2);
   CHECK(feed.reading().pressure_events_last_hour == 2);
-  feed.now_ns += 3570 * second_ns;
+  feed.now_ns += 3570 * ns_per_second;
   CHECK(feed.reading().pressure_events == 2);
   CHECK(feed.reading().pressure_events_last_hour == 1);
 }
@@ -183,7 +182,7 @@ TEST_CASE("Pressure monitor: levels follow the preset", "[pressure]") {
 TEST_CASE("Pressure monitor: a leak of minutes was not seen in a minute of history", "[pressure]") {
   Feed feed;
   for (std::uint64_t second = 0; second < 600; ++second) {
-    feed.now_ns += second_ns;
+    feed.now_ns += ns_per_second;
     feed.readings.all = {limit(LimitSource::config, 20 * mb, 1000 * mb, "memory_limit")};
     feed.monitor.add({.now_ns = feed.now_ns,
                       .unix_ms = static_cast<std::int64_t>(feed.now_ns / 1'000'000),

@@ -28,26 +28,26 @@ void start() {
 
 /// Blocks of the process's heap in a fixed table that any thread may exchange.
 constexpr std::size_t shared_blocks = 512;
-std::atomic<void*> shared[shared_blocks];
+std::atomic<void*> shared_table[shared_blocks];
 
 void exchange_one(Random& random) {
   void* block = heap_allocate(random.size_up_to(20'000));
-  heap_release(shared[random.below(shared_blocks)].exchange(block));
+  heap_release(shared_table[random.below(shared_blocks)].exchange(block));
 }
 
 /// In the child of a fork: goes on with everything that was there. 0: all well.
 int child_result() {
   Random random(5);
   for (std::size_t i = 0; i < shared_blocks; ++i) {
-    void* block = shared[i].load();  // Of a thread that is not here any more, mostly.
+    void* block = shared_table[i].load();  // Of a thread that is not here any more, mostly.
     if (block == nullptr) continue;
     if (heap_usable_bytes(block) == 0) return 1;
     heap_release(block);
-    shared[i] = nullptr;
+    shared_table[i] = nullptr;
   }
   if (heap_find_violation()) return 2;
   for (int i = 0; i < 2000; ++i) exchange_one(random);
-  for (auto& place : shared) heap_release(place.exchange(nullptr));
+  for (auto& place : shared_table) heap_release(place.exchange(nullptr));
   heap_collect();
   if (heap_find_violation()) return 3;
   if (process_heap().totals().corruptions != 0) return 4;
@@ -185,7 +185,7 @@ TEST_CASE("Process heap: a fork among busy threads leaves both heaps sound",
   CHECK(worst == 0);
   stop = true;
   for (std::thread& worker : workers) worker.join();
-  for (auto& place : shared) heap_release(place.exchange(nullptr));
+  for (auto& place : shared_table) heap_release(place.exchange(nullptr));
   CHECK(process_heap().totals().live_objects == 0);
   CHECK(process_heap().totals().corruptions == 0);
   CHECK_FALSE(heap_find_violation());

@@ -13,7 +13,7 @@ using sqlitemem::tests::FakeRoot;
 
 namespace {
 
-constexpr const char* status =
+constexpr const char* proc_status =
     "Name:\tshell\nVmPeak:\t  900 kB\nVmSize:\t  800 kB\nVmHWM:\t  300 kB\nVmRSS:\t  190 kB\n"
     "RssAnon:\t  120 kB\nRssFile:\t   60 kB\nRssShmem:\t   10 kB\nVmSwap:\t    5 kB\n";
 
@@ -23,7 +23,7 @@ TEST_CASE("process memory: smaps_rollup wins over statm, status has the rest", "
   const FakeRoot root;
   root.write("/proc/self/smaps_rollup", "55-77 ---p 0 0 0 [rollup]\nRss:     200 kB\nPss: 9 kB\n");
   root.write("/proc/self/statm", "200 40 15 1 0 30 0\n");
-  root.write("/proc/self/status", status);
+  root.write("/proc/self/status", proc_status);
   const ProcessMemory memory = read_process_memory(root.path());
   CHECK(memory.resident_bytes == 200u * 1024);
   CHECK(memory.resident_source == "smaps_rollup");
@@ -39,7 +39,7 @@ TEST_CASE("process memory: smaps_rollup wins over statm, status has the rest", "
 TEST_CASE("process memory: without smaps_rollup statm serves", "[stats][process]") {
   const FakeRoot root;
   root.write("/proc/self/statm", "200 40 15 1 0 30 0\n");
-  root.write("/proc/self/status", status);
+  root.write("/proc/self/status", proc_status);
   const ProcessMemory memory = read_process_memory(root.path());
   CHECK(memory.resident_bytes == 40u * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)));
   CHECK(memory.resident_source == "statm");

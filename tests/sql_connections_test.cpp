@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "tests/support/catch.h"
+#include "tests/support/resident_bytes.h"
 #include "tests/support/surface.h"
 
+using sqlitemem::tests::resident_bytes_of_process;
 using sqlitemem::tests::Surface;
 
 namespace {
@@ -42,16 +44,6 @@ std::int64_t cache_bytes(sqlite3* db) {
   int now = 0, highest = 0;
   sqlite3_db_status(db, SQLITE_DBSTATUS_CACHE_USED, &now, &highest, 0);
   return now;
-}
-
-/// From /proc/self/smaps_rollup, which counts each page when it is asked.
-std::int64_t resident_bytes_of_process() {
-  std::ifstream file("/proc/self/smaps_rollup");
-  std::string word;
-  while (file >> word && word != "Rss:") continue;
-  std::int64_t kilobytes = 0;
-  file >> kilobytes;
-  return kilobytes * 1024;
 }
 
 }  // namespace

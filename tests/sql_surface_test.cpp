@@ -10,9 +10,11 @@
 #include "ext/sql/functions.h"
 #include "tests/support/catch.h"
 #include "tests/support/metrics_check.h"
+#include "tests/support/resident_bytes.h"
 #include "tests/support/surface.h"
 
 using namespace sqlitemem;
+using sqlitemem::tests::resident_bytes_of_process;
 using sqlitemem::tests::Surface;
 
 namespace {
@@ -61,7 +63,7 @@ void check_columns_and_values(Surface& surface) {
   if (all.ends_with(table)) CHECK(surface.error(all + "()") == "");
 }
 
-void fill(Surface& surface) {
+void fill_and_snapshot(Surface& surface) {
   REQUIRE(surface.error("CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT)") == "");
   REQUIRE(surface.error("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n "
                         "WHERE i < 2000) INSERT INTO t SELECT i, hex(randomblob(100)) FROM n") ==
@@ -71,7 +73,7 @@ void fill(Surface& surface) {
 }
 
 void check_tiling(Surface& surface) {
-  fill(surface);
+  fill_and_snapshot(surface);
   CHECK(surface.value("WITH m AS MATERIALIZED (SELECT * FROM memory_stats()) SELECT "
                       "(SELECT sum(memory_bytes) FROM m WHERE category = 'rss') = "
                       "(SELECT memory_bytes FROM m WHERE component = 'resident_set')") == "1");
@@ -79,7 +81,7 @@ void check_tiling(Surface& surface) {
 }
 
 void check_metrics(Surface& surface) {
-  fill(surface);
+  fill_and_snapshot(surface);
   CHECK(tests::MetricsCheck(surface.value("SELECT prometheus_metrics()"), false).problem() == "");
   CHECK(tests::MetricsCheck(surface.value("SELECT prometheus_metrics('openmetrics')"), true)
             .problem() == "");
@@ -97,7 +99,7 @@ TEMPLATE_LIST_TEST_CASE("sql: every described column is what SQL sees, attached"
                         stats::AllTables) {
   Surface surface;
   REQUIRE_THAT(surface.value("SELECT memory_mode()"), Catch::StartsWith("attached: "));
-  fill(surface);
+  fill_and_snapshot(surface);
   check_columns_and_values<TestType>(surface);
 }
 
@@ -106,7 +108,7 @@ TEMPLATE_LIST_TEST_CASE("sql: every described column is what SQL sees, observing
   observe_only();
   Surface surface;
   REQUIRE_THAT(surface.value("SELECT memory_mode()"), Catch::StartsWith("observing: "));
-  fill(surface);
+  fill_and_snapshot(surface);
   check_columns_and_values<TestType>(surface);
 }
 
@@ -202,7 +204,7 @@ TEST_CASE("sql: arguments that cannot be used are refused in words", "[sql][vtab
 
 TEST_CASE("sql: arguments may come from another table of the join", "[sql][vtab]") {
   Surface surface;
-  fill(surface);
+  fill_and_snapshot(surface);
   CHECK(surface.number("SELECT count(*) FROM memory_diff(f.snapshot_id, l.snapshot_id) AS d, "
                        "memory_snapshots AS f, memory_snapshots AS l "
                        "WHERE f.label = 'first' AND l.label = 'second'") > 0);
@@ -297,7 +299,7 @@ TEST_CASE("sql: views and triggers of a database cannot run procedures", "[sql][
 
 TEST_CASE("sql: procedures do what they say", "[sql]") {
   Surface surface;
-  fill(surface);
+  fill_and_snapshot(surface);
   CHECK(surface.value("SELECT memory_heap_check()") == "ok");
   CHECK(surface.number("SELECT force_garbage_collection()") >= 0);
   CHECK(surface.number("SELECT force_garbage_collection(1)") >= 0);
@@ -324,16 +326,6 @@ TEST_CASE("sql: a memory limit that could not be taken back is refused", "[sql][
         "");
 }
 
-/// From /proc/self/smaps_rollup, which counts each page when it is asked.
-std::int64_t resident_bytes_of_process() {
-  std::ifstream file("/proc/self/smaps_rollup");
-  std::string word;
-  while (file >> word && word != "Rss:") continue;
-  std::int64_t kilobytes = 0;
-  file >> kilobytes;
-  return kilobytes * 1024;
-}
-
 TEST_CASE("sql: force_garbage_collection gives back what was freed", "[sql]") {
   Surface surface;
   std::vector<void*> blocks;
@@ -354,7 +346,7 @@ TEST_CASE("sql: observing mode says what it cannot do, and does the rest", "[sql
   const std::filesystem::path file = std::filesystem::temp_directory_path() /
                                      ("sqlitemem_observing_" + std::to_string(::getpid()));
   Surface surface(file.c_str());
-  fill(surface);
+  fill_and_snapshot(surface);
   for (const char* call : {"coalesce_all()", "memory_heap_check()", "reset_memory_stats()"}) {
     CHECK_THAT(surface.error("SELECT " + std::string(call)),
                Catch::Contains("needs our heap; start the program with LD_PRELOAD"));

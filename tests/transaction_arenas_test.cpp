@@ -18,7 +18,7 @@ namespace {
 ChunkArea anywhere(const void*) noexcept { return ChunkArea::outside; }
 
 /// A connection on its own.
-struct Connection {
+struct ArenaConnection {
   ArenaDirectory directory;
   CountedChunks chunks;
   TransactionArenaManager memory{directory, chunks, 7};
@@ -34,7 +34,7 @@ struct Connection {
 }  // namespace
 
 TEST_CASE("Transaction arena: nothing is to be had outside of a transaction", "[arena]") {
-  Connection c;
+  ArenaConnection c;
   CHECK(c.memory.allocate(8) == nullptr);
   CHECK(c.memory.last_refusal() == ArenaRefusal::not_open);
   CHECK(c.read().arenas.empty());
@@ -50,7 +50,7 @@ TEST_CASE("Transaction arena: nothing is to be had outside of a transaction", "[
 }
 
 TEST_CASE("Transaction arena: a mark stands for the savepoints around it, too", "[arena]") {
-  Connection c;
+  ArenaConnection c;
   c.memory.begin({});
   REQUIRE(c.memory.savepoint(3));  // 0 to 2 were open before the transaction came here.
   CHECK(c.memory.levels() == 4);
@@ -85,7 +85,7 @@ TEST_CASE("Transaction arena: random savepoints against a model", "[arena][prope
   CAPTURE(seed);
   std::mt19937 random(seed);
   const auto below = [&](std::size_t bound) { return random() % bound; };
-  Connection c;
+  ArenaConnection c;
   struct State {
     std::uint64_t used = 0;
     std::uintptr_t root = 0;
@@ -135,7 +135,7 @@ TEST_CASE("Transaction arena: random savepoints against a model", "[arena][prope
 
 TEST_CASE("Transaction arena: what may be changed in place is newer than every savepoint",
           "[arena]") {
-  Connection c;
+  ArenaConnection c;
   c.memory.begin({});
   const std::uint64_t first = c.memory.epoch();
   CHECK(c.memory.is_newer_than_marks(first));
@@ -154,7 +154,7 @@ TEST_CASE("Transaction arena: what may be changed in place is newer than every s
 
 TEST_CASE("Transaction arena: at its limit it moves to the next profile, or is refused",
           "[arena]") {
-  Connection c;
+  ArenaConnection c;
   c.memory.begin({});
   REQUIRE(c.memory.profile() == ArenaProfile::tiny);
   for (int i = 0; i < 64; ++i) REQUIRE(c.memory.allocate(kib));
@@ -178,7 +178,7 @@ TEST_CASE("Transaction arena: at its limit it moves to the next profile, or is r
 }
 
 TEST_CASE("Transaction arena: the profile follows what recent transactions used", "[arena]") {
-  Connection c;
+  ArenaConnection c;
   const auto next_profile = [&] {
     c.memory.begin({});
     const ArenaProfile profile = c.memory.profile();
@@ -205,7 +205,7 @@ TEST_CASE("Transaction arena: the profile follows what recent transactions used"
 
 TEST_CASE("Transaction arena: an end keeps what the next one needs, and idleness gives back",
           "[arena]") {
-  Connection c;
+  ArenaConnection c;
   c.run(1'000'000);
   const std::size_t after_big = c.chunks.live_bytes();
   CHECK(after_big >= 1'000'000);
@@ -228,7 +228,7 @@ TEST_CASE("Transaction arena: an end keeps what the next one needs, and idleness
 }
 
 TEST_CASE("Transaction arena: another connection's beginning gives idle memory back", "[arena]") {
-  Connection c;
+  ArenaConnection c;
   c.run(1'000'000);
   for (int i = 0; i < 40; ++i) c.run(1000);
   const std::size_t before = c.chunks.live_bytes();
@@ -238,7 +238,7 @@ TEST_CASE("Transaction arena: another connection's beginning gives idle memory b
 }
 
 TEST_CASE("Transaction arena: the reading adds up", "[arena][stats]") {
-  Connection c;
+  ArenaConnection c;
   c.run(10'000);
   c.run(10'000, false);
   c.memory.begin({});

@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "allocators/base/clock.h"
+#include "allocators/base/greatest.h"
 
 namespace sqlitemem {
 namespace {
@@ -14,12 +15,6 @@ std::uint64_t exact_clock_ns() noexcept {
   ::clock_gettime(CLOCK_MONOTONIC, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
          static_cast<std::uint64_t>(now.tv_nsec);
-}
-
-void raise(std::atomic<std::uint64_t>& greatest, std::uint64_t value) noexcept {
-  std::uint64_t seen = greatest.load(std::memory_order_relaxed);
-  while (seen < value && !greatest.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
-  }
 }
 
 }  // namespace
@@ -81,7 +76,7 @@ void TransactionArenaManager::end(Ending ending) noexcept {
   counters.limit_hits.fetch_add(limit_hits_, std::memory_order_relaxed);
   (ending == Ending::commit ? counters.commits : counters.rollbacks)
       .fetch_add(1, std::memory_order_relaxed);
-  raise(counters.peak_bytes, peak_bytes_);
+  raise_to(counters.peak_bytes, peak_bytes_);
   last_reset_ns_ = exact_clock_ns() - from;
   counters.last_reset_ns.store(*last_reset_ns_, std::memory_order_relaxed);
 }

@@ -13,11 +13,11 @@ namespace {
 
 [[gnu::tls_model("initial-exec")]] constinit thread_local std::uint64_t own_id = 0;
 
-void forget_in_child() noexcept { own_id = 0; }
+void forget_id_in_child() noexcept { own_id = 0; }
 
 [[gnu::noinline]] std::uint64_t ask() noexcept {
   static std::once_flag is_registered;
-  std::call_once(is_registered, [] { ::pthread_atfork(nullptr, nullptr, forget_in_child); });
+  std::call_once(is_registered, [] { ::pthread_atfork(nullptr, nullptr, forget_id_in_child); });
   own_id = static_cast<std::uint64_t>(::syscall(SYS_gettid));
   return own_id;
 }

@@ -16,10 +16,6 @@ namespace {
 constexpr std::size_t longest_quoted_bytes = 60;
 constexpr std::size_t longest_name_bytes = 64;
 
-constexpr char lower(char letter) {
-  return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
-}
-
 /// How many letters to insert, delete or replace.
 std::size_t edit_distance(std::string_view left, std::string_view right) {
   std::vector<std::size_t> row(right.size() + 1);
@@ -27,7 +23,7 @@ std::size_t edit_distance(std::string_view left, std::string_view right) {
   for (std::size_t line = 0; line < left.size(); ++line) {
     std::size_t diagonal = std::exchange(row[0], line + 1);
     for (std::size_t column = 0; column < right.size(); ++column) {
-      const std::size_t replaced = diagonal + (lower(left[line]) == right[column] ? 0 : 1);
+      const std::size_t replaced = diagonal + (lower_case(left[line]) == right[column] ? 0 : 1);
       diagonal = row[column + 1];
       row[column + 1] = std::min({replaced, row[column] + 1, row[column + 1] + 1});
     }

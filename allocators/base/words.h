@@ -7,6 +7,11 @@
 
 namespace sqlitemem {
 
+/// ASCII only, whatever the locale.
+constexpr char lower_case(char letter) {
+  return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+}
+
 /// In single quotes; control characters as \xNN, so that a message is one line without a NUL, and
 /// cut where it gets long.
 std::string quoted(std::string_view text);

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "allocators/base/clock.h"
+#include "allocators/base/greatest.h"
 #include "allocators/manager/memory_manager.h"
 
 namespace sqlitemem {
@@ -15,12 +16,6 @@ namespace {
 
 /// Peaks are looked for again after this much growth, or 1/64 of what is there.
 constexpr std::uint64_t peak_step_bytes = 64 * kib;
-
-void raise(std::atomic<std::uint64_t>& peak, std::uint64_t value) {
-  std::uint64_t seen = peak.load(std::memory_order_relaxed);
-  while (seen < value && !peak.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
-  }
-}
 
 std::string_view kind_text(CorruptionKind kind) {
   switch (kind) {
@@ -68,9 +63,9 @@ void MemoryManager::raise_peak() noexcept {
   const SlabHeap::LiveTotals slabs = slabs_.live();
   const std::uint64_t bytes =
       slabs.bytes + large_run_bytes_.load(std::memory_order_relaxed) + large_.live_bytes();
-  raise(peak_live_bytes_, bytes);
-  raise(peak_live_objects_,
-        slabs.objects + large_run_objects_.load(std::memory_order_relaxed) + large_.live_objects());
+  raise_to(peak_live_bytes_, bytes);
+  raise_to(peak_live_objects_, slabs.objects + large_run_objects_.load(std::memory_order_relaxed) +
+                                   large_.live_objects());
 }
 
 void MemoryManager::note_growth() noexcept {
@@ -94,8 +89,8 @@ HeapTotals MemoryManager::totals() noexcept {
       slabs.bytes + large_run_bytes_.load(std::memory_order_relaxed) + large.live_bytes;
   totals.live_objects =
       slabs.objects + large_run_objects_.load(std::memory_order_relaxed) + large.live_objects;
-  raise(peak_live_bytes_, totals.live_bytes);
-  raise(peak_live_objects_, totals.live_objects);
+  raise_to(peak_live_bytes_, totals.live_bytes);
+  raise_to(peak_live_objects_, totals.live_objects);
   totals.peak_live_bytes = peak_live_bytes_.load(std::memory_order_relaxed);
   totals.peak_live_objects = peak_live_objects_.load(std::memory_order_relaxed);
   totals.cached_bytes = slabs.cached_bytes;

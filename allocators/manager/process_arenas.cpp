@@ -14,8 +14,8 @@ namespace sqlitemem {
 namespace {
 
 constinit ArenaDirectory directory;
-constinit Lock start_lock;
-constinit bool is_started SQLITEMEM_GUARDED_BY(start_lock) = false;
+constinit Lock arenas_start_lock;
+constinit bool has_fork_handlers SQLITEMEM_GUARDED_BY(arenas_start_lock) = false;
 
 constinit std::atomic<bool> may_give_way{false};
 
@@ -29,12 +29,12 @@ extern "C" void sqlitemem_arenas_after_fork() { directory.release_after_fork(); 
 ArenaDirectory& process_arenas() noexcept { return directory; }
 
 bool start_process_arenas() noexcept {
-  const LockGuard guard(start_lock);
-  if (!is_started) {
-    is_started = ::pthread_atfork(sqlitemem_arenas_before_fork, sqlitemem_arenas_after_fork,
-                                  sqlitemem_arenas_after_fork) == 0;
+  const LockGuard guard(arenas_start_lock);
+  if (!has_fork_handlers) {
+    has_fork_handlers = ::pthread_atfork(sqlitemem_arenas_before_fork, sqlitemem_arenas_after_fork,
+                                         sqlitemem_arenas_after_fork) == 0;
   }
-  return is_started;
+  return has_fork_handlers;
 }
 
 void set_arenas_give_way(bool may) noexcept { may_give_way.store(may, std::memory_order_relaxed); }

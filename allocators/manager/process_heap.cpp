@@ -10,7 +10,7 @@ namespace sqlitemem {
 namespace {
 
 constinit MemoryManager heap;
-Lock start_lock;
+Lock heap_start_lock;
 pthread_key_t exit_key;
 
 /// One pointer of initial-exec thread-local storage: a global-dynamic one doubles the cost of a hot
@@ -18,21 +18,21 @@ pthread_key_t exit_key;
 /// branch.
 [[gnu::tls_model("initial-exec")]] constinit thread_local ThreadCache* thread_cache = &no_cache;
 extern "C" void sqlitemem_thread_exits(void*) { heap.thread_exits(thread_cache); }
-// The heap's locks last: who starts it holds start_lock, and takes the others then.
+// The heap's locks last: who starts it holds heap_start_lock, and takes the others then.
 extern "C" void sqlitemem_before_fork() SQLITEMEM_NO_THREAD_SAFETY {
-  start_lock.lock();
+  heap_start_lock.lock();
   config_lock().lock();
   heap.before_fork();
 }
 extern "C" void sqlitemem_after_fork_in_parent() SQLITEMEM_NO_THREAD_SAFETY {
   heap.after_fork_in_parent();
   config_lock().unlock();
-  start_lock.unlock();
+  heap_start_lock.unlock();
 }
 extern "C" void sqlitemem_after_fork_in_child() SQLITEMEM_NO_THREAD_SAFETY {
   heap.after_fork_in_child(thread_cache);
   config_lock().unlock();
-  start_lock.unlock();
+  heap_start_lock.unlock();
 }
 
 }  // namespace
@@ -40,7 +40,7 @@ extern "C" void sqlitemem_after_fork_in_child() SQLITEMEM_NO_THREAD_SAFETY {
 MemoryManager& process_heap() noexcept { return heap; }
 
 MemoryManager::StartResult start_process_heap() noexcept {
-  const LockGuard guard(start_lock);
+  const LockGuard guard(heap_start_lock);
   if (heap.is_started()) return MemoryManager::StartResult::already_started;
   static bool handlers_registered = false;
   if (!handlers_registered) {

@@ -18,7 +18,7 @@ constinit BufferPool the_process_pool;
 namespace {
 
 constexpr BufferPool& pool = the_process_pool;
-constinit Lock start_lock;
+constinit Lock pool_start_lock;
 constinit Area extents, slots, tables;
 constinit std::size_t extent_limit = 0;
 
@@ -178,7 +178,7 @@ std::uint64_t automatic_pool_budget(std::uint64_t memory_limit, std::uint64_t ma
 }
 
 bool start_process_pool(GrowthHandler growth, RefusalHandler refused) noexcept {
-  const LockGuard guard(start_lock);
+  const LockGuard guard(pool_start_lock);
   if (!process_heap().is_started() || option(&Config::buffer_pool) == 0) return false;
   growth_handler.store(growth, std::memory_order_relaxed);
   refusal_handler.store(refused, std::memory_order_relaxed);

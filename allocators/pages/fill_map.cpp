@@ -9,7 +9,7 @@ namespace {
 __extension__ using Wide = unsigned __int128;
 
 /// Of `amount` spread over `bytes`, what lies before `position`.
-std::uint64_t share(std::uint64_t amount, std::uint64_t position, std::uint64_t bytes) {
+std::uint64_t bytes_before(std::uint64_t amount, std::uint64_t position, std::uint64_t bytes) {
   return static_cast<std::uint64_t>(Wide{amount} * position / bytes);
 }
 
@@ -30,7 +30,7 @@ void FillMap::add(std::uint64_t offset, std::uint64_t bytes, FillCell fill) noex
     FillCell& cell = cells_[static_cast<std::size_t>(at / cell_bytes_)];
     const std::uint64_t next = std::min(end, (at / cell_bytes_ + 1) * cell_bytes_);
     const auto part = [&](std::uint64_t amount) {
-      return share(amount, next - offset, bytes) - share(amount, at - offset, bytes);
+      return bytes_before(amount, next - offset, bytes) - bytes_before(amount, at - offset, bytes);
     };
     cell.used_bytes += part(fill.used_bytes);
     cell.held_bytes += part(fill.held_bytes);

@@ -28,12 +28,12 @@ constexpr std::size_t class_bytes(std::size_t size_class) {
 
 }  // namespace
 
-void MetadataHeap::start(PageSource& pages, std::size_t chunk_bytes) noexcept {
+void MetadataHeap::start(PageSource& pages, std::size_t bytes_per_chunk) noexcept {
   static_assert(sizeof(Chunk) <= chunk_header_bytes);
   const LockGuard guard(lock_);
   pages_ = &pages;
   // A chunk must hold its header and one block of the largest class.
-  chunk_bytes_ = std::max(round_up(chunk_bytes, page_bytes), max_block_bytes + page_bytes);
+  chunk_bytes_ = std::max(round_up(bytes_per_chunk, page_bytes), max_block_bytes + page_bytes);
 }
 
 void MetadataHeap::stop() noexcept {

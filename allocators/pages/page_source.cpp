@@ -70,7 +70,7 @@ class OsPages final : public PageSource {
   std::atomic<Moving> moving_{Moving::unknown};
 };
 
-constinit std::atomic<std::uint64_t> reserved{0}, committed{0};
+constinit std::atomic<std::uint64_t> reserved_total{0}, committed_total{0};
 
 void* OsPages::reserve(std::size_t bytes, std::size_t alignment) noexcept {
   const ErrnoKeeper keep_errno;
@@ -83,20 +83,20 @@ void* OsPages::reserve(std::size_t bytes, std::size_t alignment) noexcept {
   auto* const aligned = static_cast<std::byte*>(mapped) + head;
   if (head != 0) ::munmap(mapped, head);
   if (slack != head) ::munmap(aligned + bytes, slack - head);
-  reserved.fetch_add(bytes, std::memory_order_relaxed);
+  reserved_total.fetch_add(bytes, std::memory_order_relaxed);
   return aligned;
 }
 
 void OsPages::release(void* address, std::size_t bytes) noexcept {
   const ErrnoKeeper keep_errno;
   ::munmap(address, bytes);
-  reserved.fetch_sub(bytes, std::memory_order_relaxed);
+  reserved_total.fetch_sub(bytes, std::memory_order_relaxed);
 }
 
 bool OsPages::commit(void* address, std::size_t bytes) noexcept {
   const ErrnoKeeper keep_errno;
   if (::mprotect(address, bytes, PROT_READ | PROT_WRITE) != 0) return false;
-  committed.fetch_add(bytes, std::memory_order_relaxed);
+  committed_total.fetch_add(bytes, std::memory_order_relaxed);
   return true;
 }
 
@@ -164,7 +164,8 @@ constinit OsPages the_os_pages;  // Constant-initialised: usable before any cons
 PageSource& os_pages() noexcept { return the_os_pages; }
 
 AddressSpace os_address_space() noexcept {
-  return {reserved.load(std::memory_order_relaxed), committed.load(std::memory_order_relaxed)};
+  return {reserved_total.load(std::memory_order_relaxed),
+          committed_total.load(std::memory_order_relaxed)};
 }
 
 }  // namespace sqlitemem

@@ -141,7 +141,7 @@ bool read_forecast(const AlertInputs& inputs, AlertMemory&, AlertSink& sink) noe
 
 constexpr double megabytes = 1024.0 * 1024;
 
-constexpr std::array<AlertRule, alert_rule_count> rules = {{
+constexpr std::array<AlertRule, alert_rule_count> alert_rule_list = {{
     {"usage_high", Severity::warning, "ratio", AlertWhen::above, 0.70, 0.65, read_usage,
      "{value} of the memory limit are in use: {first} of {second}.", "bytes",
      "memory_stats() shows what holds it; force_garbage_collection() gives back what is free."},
@@ -199,7 +199,7 @@ constexpr std::array<AlertRule, alert_rule_count> rules = {{
 
 }  // namespace
 
-const std::array<AlertRule, alert_rule_count>& alert_rules() noexcept { return rules; }
+const std::array<AlertRule, alert_rule_count>& alert_rules() noexcept { return alert_rule_list; }
 
 AlertInputs alert_inputs_of(const PressureReading& reading) noexcept {
   AlertInputs inputs;

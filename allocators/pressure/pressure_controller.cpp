@@ -5,13 +5,13 @@
 #include <cmath>
 
 #include "allocators/base/bytes.h"
+#include "allocators/base/clock.h"
 
 namespace sqlitemem {
 namespace {
 
 using Limits = PressureThresholds;
 
-constexpr double ns_per_second = 1e9;
 constexpr double first_interval_seconds = 1;
 constexpr std::uint64_t longest_interval_ns = 10'000'000'000;
 /// One sample is never proof of a whole calm time, however long ago the last one was.
@@ -221,7 +221,8 @@ PressureOrder PressureController::observe(const UsageSample& sample, ResponseMod
     }
   }
   const double elapsed_seconds =
-      is_first ? first_interval_seconds : static_cast<double>(elapsed_ns) / ns_per_second;
+      is_first ? first_interval_seconds
+               : static_cast<double>(elapsed_ns) / static_cast<double>(ns_per_second);
   learn_speed(sample, elapsed_seconds);
   const std::uint64_t used_bytes = at_least_zero(sample.used_bytes, sample.file_bytes);
   learn_reserve(sample, used_bytes, elapsed_seconds);

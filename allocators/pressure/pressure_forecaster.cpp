@@ -5,11 +5,12 @@
 #include <cmath>
 #include <variant>
 
+#include "allocators/base/clock.h"
+
 namespace sqlitemem {
 namespace {
 
 constexpr std::uint64_t tenths_per_second = 10;
-constexpr std::uint64_t ns_per_second = 1'000'000'000;
 constexpr std::uint64_t ns_per_tenth = ns_per_second / tenths_per_second;
 constexpr double most_usage = 1000;
 constexpr double least_scale = 1e-6;

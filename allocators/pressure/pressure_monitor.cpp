@@ -13,7 +13,7 @@ constexpr std::uint64_t hour_ns = 3'600'000'000'000;
 constexpr std::uint64_t trough_span_ns = 20'000'000'000;
 constexpr std::size_t most_troughs = 90;
 
-double share(std::uint64_t used, std::uint64_t limit) noexcept {
+double usage_of(std::uint64_t used, std::uint64_t limit) noexcept {
   return static_cast<double>(used) / static_cast<double>(limit);
 }
 
@@ -53,7 +53,7 @@ void PressureMonitor::follow_limit(const LimitReading& chosen) noexcept {
   const bool is_same = chosen.source == source_ && chosen.name == limit_name_;
   // What the machine can give changes all the time by what others use: that is no new limit.
   if (is_same && source_ != LimitSource::host && chosen.limit_bytes != limit_bytes_)
-    forecaster_.rescale(share(limit_bytes_, chosen.limit_bytes));
+    forecaster_.rescale(usage_of(limit_bytes_, chosen.limit_bytes));
   if (!is_same) {
     ++limit_id_;
     forecaster_ = PressureForecaster(rules_.forecaster);
@@ -119,8 +119,8 @@ PressureOrder PressureMonitor::add(const PressureFigures& figures, Act act) noex
   if (const LimitReading* chosen = choose_limit(limits)) {
     follow_limit(*chosen);
     used_bytes_ = chosen->used_bytes;
-    forecaster_.add(figures.now_ns, share(used_bytes_, limit_bytes_));
-    levels_.observe(share(used_bytes_, limit_bytes_), figures.unix_ms);
+    forecaster_.add(figures.now_ns, usage_of(used_bytes_, limit_bytes_));
+    levels_.observe(usage_of(used_bytes_, limit_bytes_), figures.unix_ms);
     if (act == Act::yes) {
       order = controller_.observe({.at_ns = figures.now_ns,
                                    .used_bytes = used_bytes_,

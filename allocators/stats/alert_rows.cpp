@@ -11,11 +11,11 @@
 #include "allocators/config.h"
 #include "allocators/stats/reset_clock.h"
 #include "allocators/stats/sources.h"
+#include "allocators/stats/wal_rows.h"
 
 namespace sqlitemem::stats {
 namespace {
 
-constexpr std::uint64_t frame_header_bytes = 24;
 /// The C library keeps some free memory on purpose; in a small heap that is a large share.
 constexpr std::uint64_t least_c_library_bytes = 16 * mib;
 
@@ -34,7 +34,7 @@ Severity least_severity(Arguments arguments) {
 
 /// Parts that are large enough to judge. Idle memory that a collection can return is no
 /// fragmentation. The C library's heap is SQLite's only where ours is not.
-std::vector<FragmentationInput> read_fragmentation(Reading& reading) {
+std::vector<FragmentationInput> fragmentation_inputs(Reading& reading) {
   std::vector<FragmentationInput> parts;
   const auto add = [&](const char* part, std::uint64_t wanted, std::uint64_t held,
                        std::uint64_t least) {
@@ -70,7 +70,7 @@ void add_refusals(Reading& reading, AlertInputs& inputs) {
   if (totals.limit_bytes != 0) refusals.limit_bytes = totals.limit_bytes;
 }
 
-std::vector<OrphanInput> read_orphans(Reading& reading) {
+std::vector<OrphanInput> orphan_inputs(Reading& reading) {
   const double idle_seconds = static_cast<double>(option(&Config::orphan_idle_time)) / 1000;
   std::vector<OrphanInput> orphans;
   for (const OpenTransactionsRow& row : reading.transactions()) {
@@ -99,7 +99,8 @@ std::vector<WalInput> read_logs(Sources& sources) {
     auto log = std::ranges::find(logs, row.database_file, &WalInput::database_file);
     if (log == logs.end())
       log = logs.insert(logs.end(), WalInput{.database_file = row.database_file});
-    log->log_bytes = std::max(log->log_bytes, row.frames * (row.page_bytes + frame_header_bytes));
+    log->log_bytes =
+        std::max(log->log_bytes, row.frames * (row.page_bytes + wal_frame_header_bytes));
     const std::uint64_t pinned = frames_pinned_for_long(row, sources.reading().transactions());
     if (pinned <= log->pinned_frames) continue;
     log->pinned_frames = pinned;
@@ -144,9 +145,9 @@ AlertInputs read_alert_inputs(Sources& sources) {
     if (const auto limit = read_limit_in_force(reading))
       inputs.usage = UsageInput{limit->used_bytes, limit->limit_bytes};
   }
-  inputs.fragmentation = read_fragmentation(reading);
+  inputs.fragmentation = fragmentation_inputs(reading);
   add_refusals(reading, inputs);
-  inputs.orphans = read_orphans(reading);
+  inputs.orphans = orphan_inputs(reading);
   inputs.logs = read_logs(sources);
   return inputs;
 }

@@ -126,14 +126,25 @@ consteval SqlType sql_type_of() {
   }
 }
 
+/// By the place of a member's type in Member, which is the same for every Row.
+template <class... T>
+struct MemberTypes {
+  static constexpr std::array sql_types{sql_type_of<T>()...};
+  static constexpr std::array are_nullable{(is_optional<T> || std::is_same_v<T, AnyValue>)...};
+  static constexpr std::array sizes{sizeof(T)...};
+};
+template <class Row, class... T>
+MemberTypes<T...> member_types(const std::variant<T Row::*...>&);
+template <class Row>
+using MemberTypesOf = decltype(member_types(std::declval<Member<Row>>()));
+
 template <class Row>
 constexpr SqlType type_of(const Column<Row>& column) {
-  return std::visit([]<class T>(T Row::*) { return sql_type_of<T>(); }, column.member);
+  return MemberTypesOf<Row>::sql_types[column.member.index()];
 }
 template <class Row>
 constexpr bool is_nullable(const Column<Row>& column) {
-  return std::visit([]<class T>(T Row::*) { return is_optional<T> || std::is_same_v<T, AnyValue>; },
-                    column.member);
+  return MemberTypesOf<Row>::are_nullable[column.member.index()];
 }
 constexpr std::string_view type_name(SqlType type) {
   switch (type) {
@@ -149,18 +160,32 @@ constexpr std::string_view type_name(SqlType type) {
   return "";
 }
 
-/// Calls `use` with the column's value in `row`: std::nullopt, or the value without its optional.
-template <class Row, class Use>
-decltype(auto) with_value(const Row& row, const Column<Row>& column, Use&& use) {
-  return std::visit(
-      [&]<class T>(T Row::*member) -> decltype(auto) {
-        if constexpr (is_optional<T>) {
-          return (row.*member) ? use(*(row.*member)) : use(std::nullopt);
-        } else {
-          return use(row.*member);
-        }
-      },
-      column.member);
+/// A value of any column, looked at: valid as long as its row. monostate is NULL.
+using Cell = std::variant<std::monostate, std::uint64_t, std::int64_t, Flag, double,
+                          std::string_view, const AnyValue*>;
+
+/// The column's value in `row`. What is done with it need not be a template, of which there would
+/// be one for each table. For the same reason a chain of comparisons, and not std::visit.
+template <std::size_t index = 0, class Row>
+Cell cell_of(const Row& row, const Column<Row>& column) {
+  if constexpr (index + 1 < std::variant_size_v<Member<Row>>) {
+    if (column.member.index() != index) return cell_of<index + 1>(row, column);
+  }
+  const auto as_cell = []<class T>(const T& value) -> Cell {
+    if constexpr (std::is_same_v<T, AnyValue>) {
+      return &value;
+    } else if constexpr (std::is_same_v<T, std::string>) {
+      return std::string_view(value);
+    } else {
+      return value;
+    }
+  };
+  const auto& value = row.*(*std::get_if<index>(&column.member));
+  if constexpr (is_optional<std::remove_cvref_t<decltype(value)>>) {
+    return value ? as_cell(*value) : Cell{};
+  } else {
+    return as_cell(value);
+  }
 }
 
 /// True if the columns together are as large as the row: a field left undescribed fails the build.
@@ -168,7 +193,7 @@ template <class Row>
 consteval bool describes_every_field() {
   std::size_t bytes = 0;
   for (const Column<Row>& column : table<Row>.columns) {
-    bytes += std::visit([]<class T>(T Row::*) { return sizeof(T); }, column.member);
+    bytes += MemberTypesOf<Row>::sizes[column.member.index()];
   }
   return bytes == sizeof(Row);
 }

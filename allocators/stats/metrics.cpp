@@ -60,6 +60,39 @@ std::string metric_text(double value) {
   return fmt::format("{}", value);
 }
 
+std::string label_text(const Cell& value) {
+  return std::visit(
+      []<class T>(const T& known) -> std::string {
+        if constexpr (std::is_same_v<T, std::string_view>) return std::string(known);
+        if constexpr (std::is_same_v<T, Flag>) return known ? "1" : "0";
+        if constexpr (std::is_arithmetic_v<T>) return metric_text(known);
+        return {};
+      },
+      value);
+}
+
+void append_samples(MetricFamily& family, MetricLabels labels, const Cell& value,
+                    std::span<const std::string_view> states) {
+  if (const auto* current = std::get_if<std::string_view>(&value)) {
+    for (const std::string_view state : states) {
+      const bool is_so = *current == state;
+      MetricSample sample{labels, is_so ? "1" : "0", is_so ? 1.0 : 0};
+      sample.labels.emplace_back(family.name, state);
+      family.samples.push_back(std::move(sample));
+    }
+    return;
+  }
+  if (std::holds_alternative<const AnyValue*>(value)) return;
+  MetricSample sample{std::move(labels), label_text(value), 0};
+  std::visit(
+      [&]<class T>(const T& known) {
+        if constexpr (std::is_arithmetic_v<T>) sample.number = static_cast<double>(known);
+        if constexpr (std::is_same_v<T, Flag>) sample.number = known ? 1 : 0;
+      },
+      value);
+  family.samples.push_back(std::move(sample));
+}
+
 std::string format_metrics(const std::vector<MetricFamily>& families, MetricFormat format) {
   const bool is_open = format == MetricFormat::openmetrics;
   std::string out;

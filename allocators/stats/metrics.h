@@ -49,58 +49,21 @@ std::string metric_name(std::string_view prefix, std::string_view column);
 std::string metric_help(std::string_view doc);
 
 using MetricLabels = std::vector<std::pair<std::string, std::string>>;
+std::string label_text(const Cell& value);
 
 /// The columns of `row` that tell it from others.
 template <class Row>
 MetricLabels labels_of(const Row& row) {
-  const auto label_text = []<class T>(const T& value) -> std::string {
-    if constexpr (std::is_same_v<T, std::nullopt_t> || std::is_same_v<T, AnyValue>) return {};
-    if constexpr (std::is_same_v<T, std::string>) return value;
-    if constexpr (std::is_same_v<T, Flag>) return value ? "1" : "0";
-    if constexpr (std::is_arithmetic_v<T>) return metric_text(value);
-  };
   MetricLabels labels;
   for (const Column<Row>& label : table<Row>.columns) {
-    if (label.role == Role::label)
-      labels.emplace_back(label.name, with_value(row, label, label_text));
+    if (label.role == Role::label) labels.emplace_back(label.name, label_text(cell_of(row, label)));
   }
   return labels;
 }
 
-/// The sample of a gauge or counter; none if the value is NULL.
-template <class Row>
-void append_number(MetricFamily& family, const Row& row, const Column<Row>& column) {
-  MetricSample sample;
-  const bool is_known = with_value(row, column, [&]<class T>(const T& value) {
-    if constexpr (std::is_arithmetic_v<T>) {
-      sample.value = metric_text(value);
-      sample.number = static_cast<double>(value);
-    } else if constexpr (std::is_same_v<T, Flag>) {
-      sample.value = value ? "1" : "0";
-      sample.number = value ? 1 : 0;
-    }
-    return std::is_arithmetic_v<T> || std::is_same_v<T, Flag>;
-  });
-  if (!is_known) return;
-  sample.labels = labels_of(row);
-  family.samples.push_back(std::move(sample));
-}
-
-/// The samples of a set of states; none if the value is NULL.
-template <class Row>
-void append_states(MetricFamily& family, const Row& row, const Column<Row>& column) {
-  const std::optional<std::string_view> current =
-      with_value(row, column, []<class T>(const T& value) -> std::optional<std::string_view> {
-        if constexpr (std::is_same_v<T, std::string>) return value;
-        return std::nullopt;
-      });
-  if (!current) return;
-  for (const std::string_view state : column.states) {
-    MetricSample sample{labels_of(row), *current == state ? "1" : "0", *current == state ? 1.0 : 0};
-    sample.labels.emplace_back(family.name, state);
-    family.samples.push_back(std::move(sample));
-  }
-}
+/// The sample of a gauge or counter, which is a number; or those of a set of states.
+void append_samples(MetricFamily& family, MetricLabels labels, const Cell& value,
+                    std::span<const std::string_view> states);
 
 /// Adds one family per gauge, counter and state column of `Row`. A NULL gives no sample, no sample
 /// no family.
@@ -115,11 +78,9 @@ void append_families(std::vector<MetricFamily>& families, const std::vector<Row>
                         {},
                         column.role == Role::state};
     for (const Row& row : rows) {
-      if (family.is_stateset) {
-        append_states(family, row, column);
-      } else {
-        append_number(family, row, column);
-      }
+      const Cell value = cell_of(row, column);
+      if (!std::holds_alternative<std::monostate>(value))
+        append_samples(family, labels_of(row), value, column.states);
     }
     if (!family.samples.empty()) families.push_back(std::move(family));
   }

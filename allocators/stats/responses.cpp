@@ -12,10 +12,10 @@ namespace {
 
 // A child of fork() makes a log of its own: another thread may have held the parent's lock.
 constinit std::atomic<ResponseLog*> log{nullptr};
-void forget_in_child() noexcept { log.store(nullptr, std::memory_order_relaxed); }
+void forget_log_in_child() noexcept { log.store(nullptr, std::memory_order_relaxed); }
 
 ResponseLog* make_log() {
-  static const int is_told = ::pthread_atfork(nullptr, nullptr, forget_in_child);
+  static const int is_told = ::pthread_atfork(nullptr, nullptr, forget_log_in_child);
   static_cast<void>(is_told);
   auto* made = new ResponseLog;
   ResponseLog* known = nullptr;

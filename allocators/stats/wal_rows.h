@@ -7,6 +7,9 @@ namespace sqlitemem::stats {
 
 class Sources;
 
+/// SQLite's, before each page in the log.
+inline constexpr std::uint64_t wal_frame_header_bytes = 24;
+
 struct WalStatsRow {
   std::uint64_t connection_id = 0;
   std::string schema, database_file;

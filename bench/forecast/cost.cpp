@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "allocators/pressure/pressure_forecaster.h"
+#include "bench/forecast/kinds.h"
 #include "bench/support/child.h"
 #include "bench/support/clock.h"
 #include "bench/support/interleave.h"
@@ -16,8 +17,6 @@
 namespace sqlitemem::bench {
 namespace {
 
-constexpr std::array kinds = {ForecasterKind::persistence, ForecasterKind::ols,
-                              ForecasterKind::gated_trend};
 constexpr std::uint64_t timed_count = 300'000;
 constexpr std::uint64_t counted = 20'000;
 constexpr std::string_view nothing = "none";
@@ -72,7 +71,7 @@ bool run_cost_worker(std::string_view forecaster, std::uint64_t count, double& n
     ns_per_sample_out = ns_per_sample(count, [&](std::uint64_t, double usage) { sum += usage; });
     return sum >= 0;
   }
-  for (const ForecasterKind kind : kinds) {
+  for (const ForecasterKind kind : compared_kinds) {
     if (forecaster != name_of(kind)) continue;
     ns_per_sample_out = run(kind, count);
     return true;
@@ -88,7 +87,7 @@ std::string forecast_cost_table() {
   double series_ns = 0;
   if (!run_cost_worker(nothing, timed_count, series_ns)) return text;
   const auto series_instructions = instructions(nothing);
-  for (const ForecasterKind kind : kinds) {
+  for (const ForecasterKind kind : compared_kinds) {
     double best_ns = run(kind, timed_count);
     for (int round = 0; round < 4; ++round) best_ns = std::min(best_ns, run(kind, timed_count));
     text += fmt::format("| {} | {:.0f} |", name_of(kind), std::max(0.0, best_ns - series_ns));

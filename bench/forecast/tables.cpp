@@ -8,13 +8,11 @@
 #include <map>
 #include <vector>
 
+#include "bench/forecast/kinds.h"
 #include "bench/forecast/score.h"
 
 namespace sqlitemem::bench {
 namespace {
-
-constexpr std::array kinds = {ForecasterKind::persistence, ForecasterKind::ols,
-                              ForecasterKind::gated_trend};
 
 struct AlarmSubject {
   std::string_view name;
@@ -46,7 +44,7 @@ struct Scores {
 
 Scores measure(std::span<const double> usage) {
   Scores scores;
-  for (const ForecasterKind kind : kinds) {
+  for (const ForecasterKind kind : compared_kinds) {
     const std::vector<ForecastReading> readings = run_forecaster(kind, usage);
     scores.forecasts[kind] = score_forecasts(usage, readings);
     for (std::size_t i = 0; i < alarm_subjects.size(); ++i) {
@@ -143,14 +141,15 @@ std::string forecast_tables(std::span<const UsageSeries> series) {
   }
   std::string text = fmt::format("{} series, {:.1f} hours; ", series.size(), all.alarms[0].hours) +
                      fmt::format(fmt::runtime(forecast_head), "forecaster");
-  for (const ForecasterKind kind : kinds) text += forecast_row(name_of(kind), all.forecasts[kind]);
+  for (const ForecasterKind kind : compared_kinds)
+    text += forecast_row(name_of(kind), all.forecasts[kind]);
   text += "\n" + fmt::format(fmt::runtime(alarm_head), "alarm");
   for (std::size_t i = 0; i < alarm_subjects.size(); ++i)
     text += alarm_row(alarm_subjects[i].name, all.alarms[i]);
   if (groups.size() < 2) return text;
   text += "\n" + fmt::format(fmt::runtime(alarm_head), "is_warning of gated_trend");
   for (const auto& [name, scores] : groups) text += alarm_row(name, scores.alarms[4]);
-  for (const ForecasterKind kind : kinds) {
+  for (const ForecasterKind kind : compared_kinds) {
     text += "\n" + fmt::format(fmt::runtime(forecast_head), name_of(kind));
     for (auto& [name, scores] : groups) text += forecast_row(name, scores.forecasts[kind]);
   }

@@ -58,7 +58,7 @@ void check_integrity(Mix& mix) {
   mix.database.query("SELECT count(*), sum(a), sum(b), sum(length(c)) FROM t2", mix.answers);
 }
 
-constexpr std::array<MixPhase, 6> phases{{
+constexpr std::array<MixPhase, 6> changing_list{{
     {"update ranges", update_ranges},
     {"update rows", update_rows},
     {"copy a table", copy_table},
@@ -69,6 +69,6 @@ constexpr std::array<MixPhase, 6> phases{{
 
 }  // namespace
 
-std::span<const MixPhase> changing_phases() { return phases; }
+std::span<const MixPhase> changing_phases() { return changing_list; }
 
 }  // namespace sqlitemem::bench

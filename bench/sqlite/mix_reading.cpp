@@ -94,7 +94,7 @@ void build_text(Mix& mix) {
                200, mix.rows, 50);
 }
 
-constexpr std::array<MixPhase, 10> phases{{
+constexpr std::array<MixPhase, 10> reading_list{{
     {"scan ranges", scan_ranges},
     {"scan patterns", scan_patterns},
     {"look up ranges", look_up_ranges},
@@ -109,6 +109,6 @@ constexpr std::array<MixPhase, 10> phases{{
 
 }  // namespace
 
-std::span<const MixPhase> reading_phases() { return phases; }
+std::span<const MixPhase> reading_phases() { return reading_list; }
 
 }  // namespace sqlitemem::bench

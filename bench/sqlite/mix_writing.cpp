@@ -84,7 +84,7 @@ void build_indexes(Mix& mix) {
       "ANALYZE");
 }
 
-constexpr std::array<MixPhase, 5> phases{{
+constexpr std::array<MixPhase, 5> writing_list{{
     {"insert in order", insert_in_order},
     {"insert by random key", insert_keyed},
     {"insert into an indexed table", insert_indexed},
@@ -100,6 +100,6 @@ std::string in_words(std::uint32_t number) {
   return text;
 }
 
-std::span<const MixPhase> writing_phases() { return phases; }
+std::span<const MixPhase> writing_phases() { return writing_list; }
 
 }  // namespace sqlitemem::bench

@@ -15,7 +15,7 @@
 namespace sqlitemem::bench {
 namespace {
 
-constexpr std::uint32_t keys = 20'000;
+constexpr std::uint32_t oltp_keys = 20'000;
 
 /// Unpinned, the scheduler puts both threads on one core often enough to hide what they do to one
 /// another.
@@ -37,7 +37,7 @@ void create_accounts(Database& database) {
 
 /// One operation: half look something up, the rest writes. Everything is prepared for this one use.
 void run_operation(Database& database, Random& random) {
-  const std::int64_t key = 1 + random.below(keys);
+  const std::int64_t key = 1 + random.below(oltp_keys);
   const std::uint32_t kind = random.below(10);
   if (kind < 4) {
     Statement(database, "SELECT owner, balance, note FROM account WHERE id=?1").bind(1, key).run();

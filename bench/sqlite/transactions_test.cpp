@@ -15,7 +15,7 @@
 namespace sqlitemem::bench {
 namespace {
 
-constexpr std::size_t connections = 1000;
+constexpr std::size_t connection_count = 1000;
 
 /// Two file descriptors per connection.
 void allow_many_files() {
@@ -56,7 +56,7 @@ void test_open_transactions(const SqliteRun& run) {
   Database asking(":memory:");
   if (!has_table(asking.handle())) return;
   std::vector<std::unique_ptr<Database>> open;
-  for (std::size_t i = 0; i < connections; ++i) {
+  for (std::size_t i = 0; i < connection_count; ++i) {
     open.push_back(std::make_unique<Database>(file.path()));
     if (i == 0) open[0]->execute("PRAGMA journal_mode=WAL; CREATE TABLE t(x)");
     open.back()->execute("BEGIN");
@@ -73,7 +73,7 @@ void test_open_transactions(const SqliteRun& run) {
     for (std::uint32_t i = 0; i < repetitions; ++i) look.run();
     ms = static_cast<double>(wall_ns() - started) / 1e6 / repetitions;
   }
-  if (!look.step() || sqlite3_column_int64(look.handle(), 0) != connections) std::abort();
+  if (!look.step() || sqlite3_column_int64(look.handle(), 0) != connection_count) std::abort();
   look.reset();
   std::sort(slices.begin(), slices.end());
   emit(run.name, slices[slices.size() / 2]);

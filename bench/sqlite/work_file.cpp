@@ -13,7 +13,7 @@ namespace sqlitemem::bench {
 namespace {
 
 constexpr const char* variable = "SQLITEMEM_BENCH_DATABASE";
-constexpr std::string_view file = "/items.db";
+constexpr std::string_view file_name = "/items.db";
 
 void write_rows(const std::string& path) {
   Database database(path);
@@ -44,16 +44,16 @@ WorkFile::WorkFile() {
     std::perror("benchmark: directory for temporary files");
     std::exit(1);
   }
-  write_rows(directory_ + std::string(file));
+  write_rows(directory_ + std::string(file_name));
 }
 
 WorkFile::~WorkFile() {
-  unlink((directory_ + std::string(file)).c_str());
+  unlink((directory_ + std::string(file_name)).c_str());
   rmdir(directory_.c_str());
 }
 
 std::string WorkFile::environment() const {
-  return fmt::format("{}={}{}", variable, directory_, file);
+  return fmt::format("{}={}{}", variable, directory_, file_name);
 }
 
 std::string WorkFile::path() {

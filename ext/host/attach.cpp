@@ -67,7 +67,7 @@ LentBlocks counted_blocks(const HostSqlite& host) {
 
 bool wants_memstatus_off() { return option_as<Memstatus>(&Config::memstatus) == Memstatus::off; }
 
-constexpr const char* success =
+constexpr const char* attach_success =
     "The allocator was taken over while SQLite was running. Older blocks stay with the previous "
     "allocator until they are freed or grow; page caches that exist stay as they are until their "
     "database is closed.";
@@ -116,7 +116,7 @@ AttachOutcome attach(const HostSqlite& host) {
   saved.restore();
   keep_limits_of(host);
   if (is_memstatus_off) set_accounting(Accounting::nobody);
-  return {true, success};
+  return {true, attach_success};
 }
 
 }  // namespace sqlitemem::ext

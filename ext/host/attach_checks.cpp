@@ -15,7 +15,7 @@ namespace {
 
 using Reason = std::optional<std::string>;
 
-Reason check_option(const HostSqlite&) {
+Reason check_attach_option(const HostSqlite&) {
   read_environment_once();
   if (option_as<AttachPolicy>(&Config::attach) == AttachPolicy::never) {
     return "The option attach is set to never.";
@@ -183,8 +183,8 @@ std::size_t count_threads() {
 std::optional<std::string> reason_not_to_attach(const HostSqlite& host) {
   // From what is free to check to what touches SQLite; the thread count stands before the first
   // that does.
-  constexpr std::array checks{check_option,    check_exports,         check_version,
-                              check_threads,   check_auto_extensions, check_allocator,
+  constexpr std::array checks{check_attach_option, check_exports,         check_version,
+                              check_threads,       check_auto_extensions, check_allocator,
                               check_page_cache};
   for (const auto check : checks) {
     if (auto reason = check(host)) return reason;

@@ -24,14 +24,15 @@ struct Registry {
 
 constinit std::atomic<bool> is_late{false};
 
-void hold_for_fork() noexcept;
-void release_after_fork() noexcept;
-void repair_after_fork() noexcept;
+void hold_registry_for_fork() noexcept;
+void release_registry_after_fork() noexcept;
+void repair_registry_after_fork() noexcept;
 
 // Leaked on purpose: connections may close after static destructors have run.
 Registry& registry() {
   static Registry* const instance = [] {
-    ::pthread_atfork(hold_for_fork, release_after_fork, repair_after_fork);
+    ::pthread_atfork(hold_registry_for_fork, release_registry_after_fork,
+                     repair_registry_after_fork);
     return new Registry;
   }();
   return *instance;
@@ -39,20 +40,20 @@ Registry& registry() {
 
 // The values locks too: in the child, nobody would finish a reading that another thread was
 // storing.
-void hold_for_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY {
+void hold_registry_for_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY {
   registry().lock.lock();
   for (const EntryPointer& entry : registry().entries) entry->values_lock.lock();
   registry().was_alone = is_only_thread_of_program();
 }
 
-void release_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY {
+void release_registry_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY {
   for (const EntryPointer& entry : registry().entries) entry->values_lock.unlock();
   registry().lock.unlock();
 }
 
 // Only this thread lives on in the child. A mutex that another one held stays taken, so its
 // connection stays stale.
-void repair_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY {
+void repair_registry_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY {
   for (const EntryPointer& entry : registry().entries) {
     if (!registry().was_alone) entry->is_doubtful = true;
     new (&entry->reader_lock) Lock;

@@ -27,7 +27,7 @@ SQLITE_EXTENSION_INIT3
 namespace sqlitemem::ext {
 namespace {
 
-constinit std::atomic<std::uintptr_t> served{0};
+constinit std::atomic<std::uintptr_t> served_begin{0};
 constinit Lock decision_lock;
 constinit bool is_decided SQLITEMEM_GUARDED_BY(decision_lock) = false;
 
@@ -39,7 +39,7 @@ void adopt_api(const sqlite3_api_routines* api) noexcept {
   if (sqlite3_api == nullptr) sqlite3_api = api;
 }
 
-std::uintptr_t served_sqlite() noexcept { return served.load(std::memory_order_acquire); }
+std::uintptr_t served_sqlite() noexcept { return served_begin.load(std::memory_order_acquire); }
 
 int set_for_others(const char* name, const char* value, char* message, std::size_t message_bytes) {
   std::string text;
@@ -141,7 +141,7 @@ const CoreInterface& own_core() noexcept { return interface; }
 
 bool claim_sqlite(const HostSqlite& host) noexcept {
   std::uintptr_t expected = 0;
-  return served.compare_exchange_strong(expected, host.begin) || expected == host.begin;
+  return served_begin.compare_exchange_strong(expected, host.begin) || expected == host.begin;
 }
 
 bool is_served(const HostSqlite& host) noexcept { return served_sqlite() == host.begin; }

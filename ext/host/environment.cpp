@@ -12,7 +12,7 @@ namespace {
 constinit Lock environment_lock;
 constinit bool was_read SQLITEMEM_GUARDED_BY(environment_lock) = false;
 // Leaked on purpose: SQLite may still be used by other libraries' destructors at exit.
-constinit std::string* problems SQLITEMEM_GUARDED_BY(environment_lock) = nullptr;
+constinit std::string* kept_problems SQLITEMEM_GUARDED_BY(environment_lock) = nullptr;
 
 }  // namespace
 
@@ -23,14 +23,14 @@ void read_environment_once() noexcept {
   try {
     std::string text;
     read_environment(&text);
-    if (!text.empty()) problems = new std::string(std::move(text));
+    if (!text.empty()) kept_problems = new std::string(std::move(text));
   } catch (...) {  // No memory even for the options: the boot values stand.
   }
 }
 
 std::string environment_problems() {
   const LockGuard guard(environment_lock);
-  return problems == nullptr ? std::string() : *problems;
+  return kept_problems == nullptr ? std::string() : *kept_problems;
 }
 
 std::string environment_problem(std::string_view variable) {

@@ -21,20 +21,20 @@ namespace {
 // SQLite measures blocks in int. The largest usable size that fits, and is a multiple of 8.
 constexpr std::size_t max_int_bytes = INT_MAX & ~std::size_t{7};
 
-constinit sqlite3_mem_methods previous{};
+constinit sqlite3_mem_methods previous_heap{};
 constinit std::atomic<void (*)(int, const char*, ...)> corruption_log{nullptr};
 constinit std::atomic<void (*)() noexcept> init_observer{nullptr};
-constinit std::atomic<bool> in_force{false};
+constinit std::atomic<bool> heap_in_force{false};
 constinit std::atomic<bool> was_in_force{false};
 constinit std::atomic<bool> is_forwarding{false};
 // Set once the heap runs; nothing is ours before. Spares the hot path a call.
 constinit std::atomic<MemoryManager*> running_heap{nullptr};
-constinit std::atomic<std::int64_t> lent_bytes{0};
-constinit std::atomic<std::int64_t> lent_objects{0};
+constinit std::atomic<std::int64_t> lent_bytes_now{0};
+constinit std::atomic<std::int64_t> lent_objects_now{0};
 
 void count_lent(std::int64_t bytes, std::int64_t objects) noexcept {
-  lent_bytes.fetch_add(bytes, std::memory_order_relaxed);
-  lent_objects.fetch_add(objects, std::memory_order_relaxed);
+  lent_bytes_now.fetch_add(bytes, std::memory_order_relaxed);
+  lent_objects_now.fetch_add(objects, std::memory_order_relaxed);
 }
 
 bool is_ours(const void* block) noexcept {
@@ -44,19 +44,19 @@ bool is_ours(const void* block) noexcept {
 
 /// Our region is full (which is not the limit): the previous allocator lends a block.
 void* borrow(std::size_t bytes) noexcept {
-  if (previous.xMalloc == nullptr || bytes > max_int_bytes) return nullptr;
+  if (previous_heap.xMalloc == nullptr || bytes > max_int_bytes) return nullptr;
   // What is lent counts against the limits like what is ours.
   const auto lent = static_cast<std::uint64_t>(
-      std::max<std::int64_t>(0, lent_bytes.load(std::memory_order_relaxed)));
+      std::max<std::int64_t>(0, lent_bytes_now.load(std::memory_order_relaxed)));
   if (!process_heap().fits_limits(lent + bytes)) return nullptr;
-  void* block = previous.xMalloc(static_cast<int>(bytes));
-  if (block != nullptr) count_lent(previous.xSize(block), 1);
+  void* block = previous_heap.xMalloc(static_cast<int>(bytes));
+  if (block != nullptr) count_lent(previous_heap.xSize(block), 1);
   return block;
 }
 
 void free_foreign(void* block) noexcept {
-  count_lent(-previous.xSize(block), -1);
-  previous.xFree(block);
+  count_lent(-previous_heap.xSize(block), -1);
+  previous_heap.xFree(block);
 }
 
 /// The heap has refused. Without a heap, the previous allocator serves everything.
@@ -89,7 +89,7 @@ void hook_free(void* block) {
 void* adopt(void* block, std::size_t bytes) noexcept {
   void* ours = hook_malloc(static_cast<int>(bytes));
   if (ours == nullptr) return nullptr;  // Over the limit, or both allocators are full.
-  std::memcpy(ours, block, std::min(bytes, static_cast<std::size_t>(previous.xSize(block))));
+  std::memcpy(ours, block, std::min(bytes, static_cast<std::size_t>(previous_heap.xSize(block))));
   free_foreign(block);
   return ours;
 }
@@ -110,32 +110,32 @@ int hook_size(void* block) {
   if (is_ours(block)) [[likely]] {
     return static_cast<int>(std::min(heap_usable_bytes(block), max_int_bytes));
   }
-  return block == nullptr ? 0 : previous.xSize(block);
+  return block == nullptr ? 0 : previous_heap.xSize(block);
 }
 
 int hook_round_up(int bytes) {
   if (bytes <= 0) return bytes;
-  if (running_heap.load(std::memory_order_relaxed) == nullptr) return previous.xRoundup(bytes);
+  if (running_heap.load(std::memory_order_relaxed) == nullptr) return previous_heap.xRoundup(bytes);
   return static_cast<int>(std::min(heap_round_up(static_cast<std::size_t>(bytes)), max_int_bytes));
 }
 
-int hook_init(void*) {
-  if (previous.xInit != nullptr) {
-    if (const int rc = previous.xInit(previous.pAppData); rc != SQLITE_OK) return rc;
+int heap_hook_init(void*) {
+  if (previous_heap.xInit != nullptr) {
+    if (const int rc = previous_heap.xInit(previous_heap.pAppData); rc != SQLITE_OK) return rc;
   }
   const bool is_started = start_heap();
   is_forwarding.store(!is_started, std::memory_order_release);
-  in_force.store(is_started, std::memory_order_release);
+  heap_in_force.store(is_started, std::memory_order_release);
   if (is_started) was_in_force.store(true, std::memory_order_release);
   if (const auto observe = init_observer.load(std::memory_order_acquire); observe) observe();
   return SQLITE_OK;
 }
 
 // The heap goes on: blocks may be freed until the last instruction of the process.
-void hook_shutdown(void*) {
-  in_force.store(false, std::memory_order_release);
+void heap_hook_shutdown(void*) {
+  heap_in_force.store(false, std::memory_order_release);
   is_forwarding.store(false, std::memory_order_release);
-  if (previous.xShutdown != nullptr) previous.xShutdown(previous.pAppData);
+  if (previous_heap.xShutdown != nullptr) previous_heap.xShutdown(previous_heap.pAppData);
 }
 
 constexpr sqlite3_mem_methods methods_with(void* (*allocate)(int)) {
@@ -144,8 +144,8 @@ constexpr sqlite3_mem_methods methods_with(void* (*allocate)(int)) {
           .xRealloc = hook_realloc,
           .xSize = hook_size,
           .xRoundup = hook_round_up,
-          .xInit = hook_init,
-          .xShutdown = hook_shutdown,
+          .xInit = heap_hook_init,
+          .xShutdown = heap_hook_shutdown,
           .pAppData = nullptr};
 }
 constexpr sqlite3_mem_methods plain_methods = methods_with(hook_malloc);
@@ -193,14 +193,14 @@ bool is_our_table(const sqlite3_mem_methods& methods) noexcept {
          methods.xSize == hook_size && methods.xRoundup == hook_round_up;
 }
 bool has_our_functions(const sqlite3_mem_methods& methods) noexcept {
-  return methods.xFree == hook_free || methods.xInit == hook_init;
+  return methods.xFree == hook_free || methods.xInit == heap_hook_init;
 }
 bool heap_hook_is_forwarding() noexcept { return is_forwarding.load(std::memory_order_acquire); }
 
 void set_previous_methods(const sqlite3_mem_methods& methods_before) noexcept {
-  previous = methods_before;
+  previous_heap = methods_before;
 }
-const sqlite3_mem_methods& previous_methods() noexcept { return previous; }
+const sqlite3_mem_methods& previous_methods() noexcept { return previous_heap; }
 
 void set_corruption_log(void (*log)(int, const char*, ...)) noexcept {
   corruption_log.store(log, std::memory_order_release);
@@ -220,7 +220,7 @@ bool start_heap() noexcept {
   return true;
 }
 
-bool heap_hook_in_force() noexcept { return in_force.load(std::memory_order_acquire); }
+bool heap_hook_in_force() noexcept { return heap_in_force.load(std::memory_order_acquire); }
 bool heap_hook_was_in_force() noexcept { return was_in_force.load(std::memory_order_acquire); }
 
 void set_init_observer(void (*observer)() noexcept) noexcept {
@@ -228,12 +228,13 @@ void set_init_observer(void (*observer)() noexcept) noexcept {
 }
 
 void set_older_blocks(LentBlocks older) noexcept {
-  lent_bytes.store(older.bytes, std::memory_order_relaxed);
-  lent_objects.store(older.objects, std::memory_order_relaxed);
+  lent_bytes_now.store(older.bytes, std::memory_order_relaxed);
+  lent_objects_now.store(older.objects, std::memory_order_relaxed);
 }
 
 LentBlocks lent_blocks() noexcept {
-  return {lent_bytes.load(std::memory_order_relaxed), lent_objects.load(std::memory_order_relaxed)};
+  return {lent_bytes_now.load(std::memory_order_relaxed),
+          lent_objects_now.load(std::memory_order_relaxed)};
 }
 
 }  // namespace sqlitemem::ext

@@ -22,8 +22,8 @@ namespace {
 static_assert(offsetof(sqlite3_pcache_page, pBuf) == offsetof(Frame, data));
 static_assert(offsetof(sqlite3_pcache_page, pExtra) == offsetof(Frame, extra));
 
-constinit sqlite3_pcache_methods2 previous{};
-constinit std::atomic<bool> in_force{false};
+constinit sqlite3_pcache_methods2 previous_cache{};
+constinit std::atomic<bool> page_cache_in_force{false};
 
 /// Handles that are not ours, in order of first use.
 struct LegacyHandles {
@@ -31,21 +31,21 @@ struct LegacyHandles {
   std::vector<std::pair<sqlite3_pcache*, std::uint64_t>> all SQLITEMEM_GUARDED_BY(lock);
   std::uint64_t next_id SQLITEMEM_GUARDED_BY(lock) = 1;
 };
-void hold_for_fork() noexcept;
-void release_after_fork() noexcept;
+void hold_legacy_for_fork() noexcept;
+void release_legacy_after_fork() noexcept;
 
 // Leaked on purpose: caches may close after static destructors have run.
 LegacyHandles& legacy() {
   static auto* const handles = [] {
-    ::pthread_atfork(hold_for_fork, release_after_fork, release_after_fork);
+    ::pthread_atfork(hold_legacy_for_fork, release_legacy_after_fork, release_legacy_after_fork);
     return new LegacyHandles;
   }();
   return *handles;
 }
 
 // In the child, nobody would let go of a lock that another thread held.
-void hold_for_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY { legacy().lock.lock(); }
-void release_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY { legacy().lock.unlock(); }
+void hold_legacy_for_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY { legacy().lock.lock(); }
+void release_legacy_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY { legacy().lock.unlock(); }
 
 /// The handle used last by this thread, so that most calls on an old cache need no lock.
 [[gnu::tls_model("initial-exec")]] constinit thread_local sqlite3_pcache* last_legacy = nullptr;
@@ -67,7 +67,7 @@ void note_legacy(sqlite3_pcache* handle) noexcept {
 [[gnu::noinline]] sqlite3_pcache_page* fetch_legacy(sqlite3_pcache* handle, unsigned key,
                                                     int create_flag) noexcept {
   note_legacy(handle);
-  return previous.xFetch(handle, key, create_flag);
+  return previous_cache.xFetch(handle, key, create_flag);
 }
 
 void forget_legacy(sqlite3_pcache* handle) noexcept {
@@ -88,36 +88,36 @@ sqlite3_pcache_page* page_of(Frame* frame) noexcept {
 }
 
 // The previous methods too: their mutex is made there, and SQLite takes scratch pages from them.
-int hook_init(void*) {
-  if (previous.xInit != nullptr) {
-    if (const int rc = previous.xInit(previous.pArg); rc != SQLITE_OK) return rc;
+int page_cache_hook_init(void*) {
+  if (previous_cache.xInit != nullptr) {
+    if (const int rc = previous_cache.xInit(previous_cache.pArg); rc != SQLITE_OK) return rc;
   }
   const bool is_ours = start_process_pool(pool_growth, tell_refusal);
   if (is_ours) start_page_trace();
-  in_force.store(is_ours, std::memory_order_release);
+  page_cache_in_force.store(is_ours, std::memory_order_release);
   return SQLITE_OK;
 }
 
 // The pool goes on: caches may be closed until the last instruction of the process.
-void hook_shutdown(void*) {
-  in_force.store(false, std::memory_order_release);
-  if (previous.xShutdown != nullptr) previous.xShutdown(previous.pArg);
+void page_cache_hook_shutdown(void*) {
+  page_cache_in_force.store(false, std::memory_order_release);
+  if (previous_cache.xShutdown != nullptr) previous_cache.xShutdown(previous_cache.pArg);
 }
 
 sqlite3_pcache* hook_create(int page, int extra, int is_purgeable) {
-  if (in_force.load(std::memory_order_relaxed)) {
+  if (page_cache_in_force.load(std::memory_order_relaxed)) {
     PageCache* cache = process_pool().create(static_cast<std::size_t>(page),
                                              static_cast<std::size_t>(extra), is_purgeable != 0);
     if (cache != nullptr) return reinterpret_cast<sqlite3_pcache*>(cache);
   }
-  return previous.xCreate(page, extra, is_purgeable);
+  return previous_cache.xCreate(page, extra, is_purgeable);
 }
 
 void hook_set_size(sqlite3_pcache* handle, int pages) {
   if (PageCache* cache = ours(handle)) {
     return cache->set_weight(static_cast<std::uint32_t>(std::max(0, pages)));
   }
-  previous.xCachesize(handle, pages);
+  previous_cache.xCachesize(handle, pages);
 }
 
 int hook_page_count(sqlite3_pcache* handle) {
@@ -128,7 +128,7 @@ int hook_page_count(sqlite3_pcache* handle) {
     return static_cast<int>(cache->page_count());
   }
   if (listener != nullptr) listener->push_back({});
-  return previous.xPagecount(handle);
+  return previous_cache.xPagecount(handle);
 }
 
 sqlite3_pcache_page* hook_fetch(sqlite3_pcache* handle, unsigned key, int create_flag) {
@@ -139,29 +139,29 @@ sqlite3_pcache_page* hook_fetch(sqlite3_pcache* handle, unsigned key, int create
 
 void hook_unpin(sqlite3_pcache* handle, sqlite3_pcache_page* page, int is_discarded) {
   if (!process_pool().owns(handle)) [[unlikely]]
-    return previous.xUnpin(handle, page, is_discarded);
+    return previous_cache.xUnpin(handle, page, is_discarded);
   cache_of(handle)->unpin(*frame_of(page), is_discarded != 0);
 }
 
 void hook_rekey(sqlite3_pcache* handle, sqlite3_pcache_page* page, unsigned from, unsigned to) {
   if (PageCache* cache = ours(handle)) return cache->rekey(*frame_of(page), to);
-  previous.xRekey(handle, page, from, to);
+  previous_cache.xRekey(handle, page, from, to);
 }
 
 void hook_truncate(sqlite3_pcache* handle, unsigned first) {
   if (PageCache* cache = ours(handle)) return cache->truncate(first);
-  previous.xTruncate(handle, first);
+  previous_cache.xTruncate(handle, first);
 }
 
 void hook_destroy(sqlite3_pcache* handle) {
   if (PageCache* cache = ours(handle)) return process_pool().destroy(*cache);
   forget_legacy(handle);
-  previous.xDestroy(handle);
+  previous_cache.xDestroy(handle);
 }
 
 void hook_shrink(sqlite3_pcache* handle) {
   if (PageCache* cache = ours(handle)) return cache->shrink();
-  if (previous.xShrink != nullptr) previous.xShrink(handle);
+  if (previous_cache.xShrink != nullptr) previous_cache.xShrink(handle);
 }
 
 sqlite3_pcache_page* traced_fetch(sqlite3_pcache* handle, unsigned key, int create_flag) {
@@ -187,8 +187,8 @@ void traced_destroy(sqlite3_pcache* handle) {
 constexpr sqlite3_pcache_methods2 methods = {
     .iVersion = 1,
     .pArg = nullptr,
-    .xInit = hook_init,
-    .xShutdown = hook_shutdown,
+    .xInit = page_cache_hook_init,
+    .xShutdown = page_cache_hook_shutdown,
     .xCreate = hook_create,
     .xCachesize = hook_set_size,
     .xPagecount = hook_page_count,
@@ -219,17 +219,19 @@ bool is_our_page_cache(const sqlite3_pcache_methods2& other) noexcept {
   return other.xFetch == page_cache_methods().xFetch && other.xCreate == methods.xCreate;
 }
 
-void set_previous_page_cache(const sqlite3_pcache_methods2& other) noexcept { previous = other; }
-const sqlite3_pcache_methods2& previous_page_cache() noexcept { return previous; }
+void set_previous_page_cache(const sqlite3_pcache_methods2& other) noexcept {
+  previous_cache = other;
+}
+const sqlite3_pcache_methods2& previous_page_cache() noexcept { return previous_cache; }
 
-bool pool_is_ours() noexcept { return in_force.load(std::memory_order_acquire); }
+bool pool_is_ours() noexcept { return page_cache_in_force.load(std::memory_order_acquire); }
 
 // Its owner cannot destroy it meanwhile: that takes the same lock first.
 std::vector<LegacyCache> legacy_caches() {
   std::vector<LegacyCache> rows;
   const LockGuard guard(legacy().lock);
   for (const auto& [handle, id] : legacy().all) {
-    rows.push_back({id, static_cast<std::uint32_t>(previous.xPagecount(handle))});
+    rows.push_back({id, static_cast<std::uint32_t>(previous_cache.xPagecount(handle))});
   }
   return rows;
 }

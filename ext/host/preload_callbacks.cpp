@@ -28,8 +28,8 @@ class InsideConnection {
   sqlite3_mutex* const mutex_;
 };
 
-constinit std::atomic<const HostSqlite*> served{nullptr};
-const HostSqlite& real() noexcept { return *served.load(std::memory_order_acquire); }
+constinit std::atomic<const HostSqlite*> callbacks_sqlite{nullptr};
+const HostSqlite& real() noexcept { return *callbacks_sqlite.load(std::memory_order_acquire); }
 
 int set_authorizer(sqlite3* db, Authorizer authorizer, void* argument) {
   const EntryPointer entry = find_entry(db);
@@ -74,7 +74,7 @@ const char* errmsg(sqlite3* db) {
 }  // namespace
 
 void* callback_function(const HostSqlite& sqlite, Slot slot) noexcept {
-  served.store(&sqlite, std::memory_order_release);
+  callbacks_sqlite.store(&sqlite, std::memory_order_release);
   switch (slot) {
     case Slot::set_authorizer:
       return reinterpret_cast<void*>(set_authorizer);

@@ -162,7 +162,7 @@ int call_exec(const void* caller, sqlite3* db, const char* sql,
   return rc;
 }
 
-constexpr Interface calls{
+constexpr Interface core_interface{
     .bytes = sizeof(Interface),
     .initialize = call_initialize,
     .open = call_open,
@@ -188,7 +188,7 @@ constexpr Interface calls{
 
 const Interface& interface_for(StraightThrough* stub) noexcept {
   adopt(stub);
-  return calls;
+  return core_interface;
 }
 
 }  // namespace sqlitemem::ext::preload

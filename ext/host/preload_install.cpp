@@ -19,7 +19,7 @@ namespace {
 
 constinit Lock install_lock;
 constinit std::atomic<bool> is_tried{false};
-constinit std::atomic<const HostSqlite*> served{nullptr};
+constinit std::atomic<const HostSqlite*> installed_sqlite{nullptr};
 constinit std::atomic<StraightThrough*> straight_through{nullptr};
 // Whether our tables are registered since SQLite last started.
 constinit Lock register_lock;
@@ -29,7 +29,7 @@ constinit std::atomic<bool> is_registered{false};
 // that SQLite reads later.
 void sqlite_starts() noexcept {
   is_registered.store(false, std::memory_order_release);
-  const HostSqlite* sqlite = served.load(std::memory_order_acquire);
+  const HostSqlite* sqlite = installed_sqlite.load(std::memory_order_acquire);
   if (!heap_hook_is_forwarding() || memory_accounting() == Accounting::sqlite || sqlite == nullptr)
     return;
   // No heap of ours, so no counters of ours: SQLite counts for itself again. It is not initialised
@@ -38,18 +38,19 @@ void sqlite_starts() noexcept {
   set_accounting(Accounting::sqlite);
 }
 
-constexpr const char* success = "The preload library gave SQLite this heap before SQLite started.";
+constexpr const char* preload_success =
+    "The preload library gave SQLite this heap before SQLite started.";
 
 void install(const HostSqlite& sqlite) {
   read_environment_once();
   const bool is_off = option_as<Memstatus>(&Config::memstatus) != Memstatus::on;
   set_init_observer(sqlite_starts);
   const InstallOutcome outcome = install_before_start(sqlite, ProgramAllocator::keep, is_off);
-  served.store(&sqlite, std::memory_order_release);
+  installed_sqlite.store(&sqlite, std::memory_order_release);
   keep_limits_of(sqlite);
   if (outcome.rc == SQLITE_OK) {
     if (is_off) set_accounting(Accounting::sqlitemem);
-    set_mode(Mode::managed, success);
+    set_mode(Mode::managed, preload_success);
   } else {
     set_mode(Mode::observing, "The preload library is here, but: " + outcome.reason);
   }

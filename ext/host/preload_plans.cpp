@@ -19,7 +19,7 @@ namespace {
 using plans::PlanCache;
 using plans::SqliteCalls;
 
-constinit std::atomic<PlanMode> mode{PlanMode::undecided};
+constinit std::atomic<PlanMode> plan_mode_now{PlanMode::undecided};
 constinit Lock decision_lock;
 
 // The self-check: the private connection, and which of SQLite's own calls came by.
@@ -32,13 +32,13 @@ struct CodeRange {
     return reinterpret_cast<std::uintptr_t>(address) - begin < end - begin;
   }
 };
-constinit CodeRange sqlite_code, own_code;  // Set before `mode` leaves undecided.
+constinit CodeRange sqlite_code, own_code;  // Set before `plan_mode_now` leaves undecided.
 
 // A statement that begins an exclusive transaction may be stepped again and again.
 constinit std::array<std::atomic<sqlite3_stmt*>, 64> exclusive_statements{};
 constinit std::atomic<int> exclusive_count{0};
 
-const SqliteCalls& calls() noexcept { return *plans::served_calls(); }
+const SqliteCalls& sqlite_calls() noexcept { return *plans::served_calls(); }
 
 bool is_exclusive(const sqlite3_stmt* statement) noexcept {
   return std::any_of(exclusive_statements.begin(), exclusive_statements.end(),
@@ -57,7 +57,7 @@ template <class Use>
 void with_cache(sqlite3* db, Use use) noexcept {
   PlanCache* const cache = db == nullptr ? nullptr : plans::find_cache(db);
   if (cache == nullptr || cache->admission == nullptr) return;
-  const plans::MutexGuard mutex(calls(), cache->mutex());
+  const plans::MutexGuard mutex(sqlite_calls(), cache->mutex());
   use(*cache);
 }
 
@@ -87,14 +87,14 @@ const char* find_obstacle(const HostSqlite& sqlite) noexcept {
   }
   if (has_heap_limit(*with)) return heap_limit_reason;
   sqlite_code = {sqlite.begin, sqlite.end};
-  mode.store(PlanMode::checking, std::memory_order_release);
+  plan_mode_now.store(PlanMode::checking, std::memory_order_release);
   if (calls_come_by(*with)) return nullptr;
   return "The plan cache (option plan_cache) is off: this SQLite binds its calls within itself "
          "(-Bsymbolic), so that it could change a schema without our notice.";
 }
 
-int step(sqlite3_stmt* statement) {
-  const SqliteCalls& real = calls();
+int step_plan(sqlite3_stmt* statement) {
+  const SqliteCalls& real = sqlite_calls();
   if (statement == nullptr || real.stmt_busy(statement) != 0) return real.step(statement);
   if (checked_db.load(std::memory_order_relaxed) != nullptr)
     note_checked(real.db_handle(statement), Slot::step);
@@ -123,7 +123,7 @@ int drain_and_close(sqlite3* db) {
     cache.drop_parked();
     cache.is_closing = true;
   });
-  const int rc = (calls().*close)(db);
+  const int rc = (sqlite_calls().*close)(db);
   // After success the connection may be gone, and its cache with it.
   if (rc != SQLITE_OK) with_cache(db, [](PlanCache& cache) { cache.is_closing = false; });
   return rc;
@@ -131,7 +131,7 @@ int drain_and_close(sqlite3* db) {
 
 }  // namespace
 
-PlanMode plan_mode() noexcept { return mode.load(std::memory_order_acquire); }
+PlanMode plan_mode() noexcept { return plan_mode_now.load(std::memory_order_acquire); }
 
 bool is_from_within(const void* caller) noexcept {
   return sqlite_code.contains(caller) || own_code.contains(caller);
@@ -153,18 +153,18 @@ void decide_plan_cache(const HostSqlite& sqlite) noexcept {
     }
   } catch (...) {  // No memory: it stays off.
   }
-  mode.store(is_on ? PlanMode::on : PlanMode::off, std::memory_order_release);
+  plan_mode_now.store(is_on ? PlanMode::on : PlanMode::off, std::memory_order_release);
 }
 
 void stop_plan_cache(const char* reason) noexcept {
   PlanMode expected = PlanMode::on;
-  if (!mode.compare_exchange_strong(expected, PlanMode::stopped)) return;
+  if (!plan_mode_now.compare_exchange_strong(expected, PlanMode::stopped)) return;
   set_plan_remark(reason);
-  plans::clear_oldest(calls(), 100);  // Busy connections follow when they close.
+  plans::clear_oldest(sqlite_calls(), 100);  // Busy connections follow when they close.
 }
 
 void stop_plans_if_limited() noexcept {
-  if (keeps_plans() && has_heap_limit(calls())) stop_plan_cache(heap_limit_reason);
+  if (keeps_plans() && has_heap_limit(sqlite_calls())) stop_plan_cache(heap_limit_reason);
 }
 
 void note_checked(sqlite3* db, Slot slot) noexcept {
@@ -188,9 +188,10 @@ void flush_plans(sqlite3* db) noexcept {
 
 void set_reason(sqlite3* db, std::uint32_t reason, bool holds) noexcept {
   if (db == nullptr || !keeps_plans()) return;
-  const plans::MutexGuard mutex(calls(), calls().db_mutex(db));
-  PlanCache* const cache =
-      holds ? plans::cache_of(calls(), db, plans::Drain::by_interposition) : plans::find_cache(db);
+  const plans::MutexGuard mutex(sqlite_calls(), sqlite_calls().db_mutex(db));
+  PlanCache* const cache = holds
+                               ? plans::cache_of(sqlite_calls(), db, plans::Drain::by_interposition)
+                               : plans::find_cache(db);
   if (cache == nullptr || cache->admission == nullptr) return;
   if (holds) cache->drop_parked();
   std::uint32_t& reasons = cache->admission->reasons;
@@ -200,7 +201,7 @@ void set_reason(sqlite3* db, std::uint32_t reason, bool holds) noexcept {
 void* plan_function(Slot slot) noexcept {
   if (void* prepares = prepare_function(slot)) return prepares;
   if (plan_mode() == PlanMode::off || plan_mode() == PlanMode::undecided) return nullptr;
-  if (slot == Slot::step) return reinterpret_cast<void*>(step);
+  if (slot == Slot::step) return reinterpret_cast<void*>(step_plan);
   if (slot == Slot::close) return reinterpret_cast<void*>(drain_and_close<&SqliteCalls::close>);
   if (slot == Slot::close_v2)
     return reinterpret_cast<void*>(drain_and_close<&SqliteCalls::close_v2>);
@@ -257,7 +258,7 @@ void before_call(Slot slot, const void* caller, const std::uintptr_t* arguments)
 }
 
 int finalize_or_park(sqlite3_stmt* statement) noexcept {
-  const SqliteCalls& real = calls();
+  const SqliteCalls& real = sqlite_calls();
   sqlite3* const db = statement == nullptr ? nullptr : real.db_handle(statement);
   PlanCache* const cache = db == nullptr ? nullptr : plans::find_cache(db);
   if (exclusive_count.load(std::memory_order_relaxed) > 0) forget_exclusive(statement);

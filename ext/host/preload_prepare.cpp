@@ -19,13 +19,13 @@ using plans::PlanKey;
 using plans::SqliteCalls;
 using plans::StatementKind;
 
-constexpr std::size_t longest_sql_bytes = 4096;
+constexpr std::size_t longest_plan_sql_bytes = 4096;
 constexpr int most_given_bytes = 1'000'000;  // SQLite's own limit on the text's length.
 
 using Prepare = int (*)(sqlite3*, const char*, int, sqlite3_stmt**, const char**);
 using PrepareV3 = int (*)(sqlite3*, const char*, int, unsigned, sqlite3_stmt**, const char**);
 
-constinit std::atomic<void* const*> targets{nullptr};
+constinit std::atomic<void* const*> prepare_targets{nullptr};
 
 /// A call of one of the functions. `Letter`: char, or char16_t for the kind that takes UTF-16.
 template <class Letter>
@@ -40,7 +40,8 @@ struct Request {
 
   /// SQLite's own function.
   int forward() const {
-    void* function = targets.load(std::memory_order_acquire)[static_cast<std::size_t>(slot)];
+    void* function =
+        prepare_targets.load(std::memory_order_acquire)[static_cast<std::size_t>(slot)];
     // UTF-16 comes as const void*, which is passed alike.
     const auto* text = reinterpret_cast<const char*>(sql);
     auto** end = reinterpret_cast<const char**>(tail);
@@ -149,8 +150,8 @@ class Preparation {
     constexpr unsigned known_flags = SQLITE_PREPARE_PERSISTENT;
     return kind_ == StatementKind::plain && request_.slot != Slot::prepare &&
            (request_.flags & ~known_flags) == 0 && admission_.reasons == 0 &&
-           admission_.hazards == 0 && !cache_.is_closing && text_.size() <= longest_sql_bytes &&
-           request_.bytes <= most_given_bytes;
+           admission_.hazards == 0 && !cache_.is_closing &&
+           text_.size() <= longest_plan_sql_bytes && request_.bytes <= most_given_bytes;
   }
   /// True: a parked plan was given.
   bool take(const PlanKey& key) noexcept {
@@ -257,7 +258,7 @@ int prepare_for_program(const Request<char>& request, std::string_view text) {
   const StatementKind kind = plans::kind_of(text);
   if (kind == StatementKind::neutral) return request.forward();
   const SqliteCalls& real = *plans::served_calls();
-  const PlanKey key(text.substr(0, longest_sql_bytes), request.flags);
+  const PlanKey key(text.substr(0, longest_plan_sql_bytes), request.flags);
   // A program that never repeats a statement comes no further.
   PlanCache* const known = plans::find_cache(request.db);
   if (kind == StatementKind::plain && known != nullptr && !known->knows_any() &&
@@ -336,7 +337,7 @@ int prepare16_v3(sqlite3* db, const char16_t* sql, int bytes, unsigned flags, sq
 }  // namespace
 
 void set_prepare_targets(void* const* functions_by_slot) noexcept {
-  targets.store(functions_by_slot, std::memory_order_release);
+  prepare_targets.store(functions_by_slot, std::memory_order_release);
 }
 
 void* prepare_function(Slot slot) noexcept {

@@ -18,7 +18,7 @@ namespace {
 using Step = int (*)(sqlite3_stmt*);
 constinit std::atomic<Step> untimed_step{nullptr};
 
-int step(sqlite3_stmt* statement) {
+int step_timed(sqlite3_stmt* statement) {
   return timed_step(untimed_step.load(std::memory_order_acquire), served_functions().db_handle,
                     statement);
 }
@@ -30,7 +30,7 @@ void offer_safe_points() noexcept { set_safe_point_requester(look_at_next_calls)
 void* step_function(void* target) noexcept {
   if (option_as<ResponseMode>(&Config::response_mode) != ResponseMode::full) return target;
   untimed_step.store(reinterpret_cast<Step>(target), std::memory_order_release);
-  return reinterpret_cast<void*>(step);
+  return reinterpret_cast<void*>(step_timed);
 }
 
 }  // namespace sqlitemem::ext::preload

@@ -27,20 +27,20 @@ struct Journal {
   std::uint64_t next_id SQLITEMEM_GUARDED_BY(lock) = 1;
 };
 
-void hold_for_fork() noexcept;
-void release_after_fork() noexcept;
+void hold_journal_for_fork() noexcept;
+void release_journal_after_fork() noexcept;
 
 // Leaked on purpose, like the registry of connections.
 Journal& journal() {
   static auto* const instance = [] {
-    ::pthread_atfork(hold_for_fork, release_after_fork, release_after_fork);
+    ::pthread_atfork(hold_journal_for_fork, release_journal_after_fork, release_journal_after_fork);
     return new Journal;
   }();
   return *instance;
 }
 
-void hold_for_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY { journal().lock.lock(); }
-void release_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY { journal().lock.unlock(); }
+void hold_journal_for_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY { journal().lock.lock(); }
+void release_journal_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY { journal().lock.unlock(); }
 
 constinit std::atomic<bool> was_any_killed{false};
 

@@ -14,7 +14,7 @@ SQLITE_EXTENSION_INIT3
 namespace sqlitemem::ext {
 namespace {
 
-constexpr std::size_t longest_sql_bytes = 2000;
+constexpr std::size_t longest_shown_sql_bytes = 2000;
 
 /// All statements of a connection at once.
 struct Statements {
@@ -46,8 +46,8 @@ std::optional<std::string> sql_of(sqlite3_stmt* statement) {
   const char* text = statement == nullptr ? nullptr : sqlite3_sql(statement);
   if (text == nullptr) return std::nullopt;
   std::string sql(text);
-  if (sql.size() <= longest_sql_bytes) return sql;
-  std::size_t end = longest_sql_bytes;
+  if (sql.size() <= longest_shown_sql_bytes) return sql;
+  std::size_t end = longest_shown_sql_bytes;
   while (end > 0 && (static_cast<unsigned char>(sql[end]) & 0xC0) == 0x80) --end;
   return sql.substr(0, end) + " ...";
 }

@@ -15,7 +15,7 @@ namespace {
 constinit std::atomic<const SqliteCalls*> served{nullptr};
 
 // The same bounds as under preload: longer texts are not prepared often.
-constexpr std::size_t longest_sql_bytes = 4096;
+constexpr std::size_t longest_kept_sql_bytes = 4096;
 
 std::size_t length_of(const char* sql, int bytes) noexcept {
   return bytes < 0 ? std::strlen(sql) : ::strnlen(sql, static_cast<std::size_t>(bytes));
@@ -49,7 +49,8 @@ int prepare_cached(const SqliteCalls& calls, sqlite3* db, const char* sql, int b
   const auto prepare = [&] { return calls.prepare_v3(db, sql, bytes, flags, statement, tail); };
   if (db == nullptr || sql == nullptr || statement == nullptr) return prepare();
   const std::string_view text(sql, length_of(sql, bytes));
-  if (text.size() > longest_sql_bytes || kind_of(text) != StatementKind::plain) return prepare();
+  if (text.size() > longest_kept_sql_bytes || kind_of(text) != StatementKind::plain)
+    return prepare();
   const MutexGuard mutex(calls, calls.db_mutex(db));
   PlanCache* const cache = cache_of(calls, db, Drain::by_guard);
   if (cache == nullptr) return prepare();

@@ -35,13 +35,13 @@ struct List {
   std::size_t hand = 0;  // Where the next search for old plans begins.
 };
 
-void hold_for_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY { list_lock.lock(); }
-void release_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY { list_lock.unlock(); }
+void hold_list_for_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY { list_lock.lock(); }
+void release_list_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY { list_lock.unlock(); }
 
 // Leaked on purpose: connections may close after static destructors have run.
 List& list() SQLITEMEM_REQUIRES(list_lock) {
   static List* const instance = [] {
-    ::pthread_atfork(hold_for_fork, release_after_fork, release_after_fork);
+    ::pthread_atfork(hold_list_for_fork, release_list_after_fork, release_list_after_fork);
     return new List;
   }();
   return *instance;

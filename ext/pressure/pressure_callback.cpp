@@ -50,10 +50,10 @@ bool may_log() noexcept {
          logged_at_ns.compare_exchange_strong(last, now, std::memory_order_relaxed);
 }
 
-void repair_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY { new (&target_lock) Lock; }
+void repair_target_lock() noexcept SQLITEMEM_NO_THREAD_SAFETY { new (&target_lock) Lock; }
 
 void register_fork_handler() noexcept {
-  static const int is_told = ::pthread_atfork(nullptr, nullptr, repair_after_fork);
+  static const int is_told = ::pthread_atfork(nullptr, nullptr, repair_target_lock);
   static_cast<void>(is_told);
 }
 

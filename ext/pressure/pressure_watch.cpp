@@ -273,7 +273,7 @@ void apply_options() noexcept {
 }
 
 // In the child nobody is sampling, and what was half done is done again.
-void repair_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY {
+void repair_watch() noexcept SQLITEMEM_NO_THREAD_SAFETY {
   new (&watch_lock) Lock;
   watch = nullptr;  // Leaked: another thread may have been changing it.
   is_sampling = false;
@@ -288,7 +288,7 @@ void start_pressure_watch() noexcept {
   if (is_started.exchange(true)) return;
   due_at_ns.store(coarse_clock_ns() +
                   static_cast<std::uint64_t>(option(&Config::sample_interval)) * ms_in_ns);
-  ::pthread_atfork(nullptr, nullptr, repair_after_fork);
+  ::pthread_atfork(nullptr, nullptr, repair_watch);
   add_config_listener(apply_options);
   process_heap().set_slow_path_handler(pressure_tick);
   process_heap().set_refusal_handler(tell_refusal);

@@ -27,7 +27,7 @@ struct alignas(64) RunningStep {
 constexpr std::size_t most_threads = 256;  // Those beyond are not timed.
 constinit std::array<RunningStep, most_threads> records;
 [[gnu::tls_model("initial-exec")]] constinit thread_local RunningStep* own_record = nullptr;
-[[gnu::tls_model("initial-exec")]] constinit thread_local unsigned depth = 0;
+[[gnu::tls_model("initial-exec")]] constinit thread_local unsigned step_depth = 0;
 
 extern "C" void sqlitemem_steps_thread_exits(void* record) {
   static_cast<RunningStep*>(record)->is_taken.store(false, std::memory_order_release);
@@ -82,15 +82,15 @@ void for_each_long(std::uint64_t least_ns, Use use) noexcept {
 
 int timed_step(int (*step)(sqlite3_stmt*), sqlite3* (*db_handle)(sqlite3_stmt*),
                sqlite3_stmt* statement) {
-  RunningStep* record = statement == nullptr || depth > 0 ? nullptr : record_of_thread();
+  RunningStep* record = statement == nullptr || step_depth > 0 ? nullptr : record_of_thread();
   if (record != nullptr) {
     const LockGuard guard(record->lock);
     record->db = db_handle(statement);
     record->since_ns = coarse_clock_ns();
   }
-  ++depth;
+  ++step_depth;
   const int rc = step(statement);
-  --depth;
+  --step_depth;
   if (record != nullptr) {
     const LockGuard guard(record->lock);
     record->db = nullptr;

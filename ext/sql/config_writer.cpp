@@ -101,7 +101,7 @@ std::optional<std::string> setting_in(sqlite3_value** columns) {
   return setting;
 }
 
-std::string text_of(const RunningStatement& running) {
+std::string text_of_running(const RunningStatement& running) {
   std::string text;
   for (const auto& [statement, run] : running) {
     if (const char* sql = sqlite3_sql(statement)) text += sql;
@@ -115,7 +115,7 @@ void Writer<Row>::update(const RunningStatement& statement, sqlite3_int64 rowid,
                          sqlite3_value** columns) {
   try {
     statement_ = statement;
-    statement_text_ = text_of(statement);
+    statement_text_ = text_of_running(statement);
     const OptionSpec& spec = options.at(static_cast<std::size_t>(rowid) - 1);
     const std::optional<std::string> setting = setting_in(columns);
     if (!setting) return;
@@ -129,7 +129,7 @@ void Writer<Row>::update(const RunningStatement& statement, sqlite3_int64 rowid,
 }
 
 void Writer<Row>::roll_back(const RunningStatement& statement) {
-  if (statement == statement_ && text_of(statement) == statement_text_) put_all_back();
+  if (statement == statement_ && text_of_running(statement) == statement_text_) put_all_back();
 }
 
 void Writer<Row>::put_all_back() noexcept {

@@ -84,6 +84,18 @@ inline void set_result(sqlite3_context* context, const stats::AnyValue& any) {
   };
   std::visit(set, any.value);
 }
+inline void set_result(sqlite3_context* context, const stats::Cell& cell) {
+  const auto set = [context]<class T>(const T& value) {
+    if constexpr (std::is_same_v<T, std::monostate>) {
+      sqlite3_result_null(context);
+    } else if constexpr (std::is_same_v<T, const stats::AnyValue*>) {
+      set_result(context, *value);
+    } else {
+      set_result(context, value);
+    }
+  };
+  std::visit(set, cell);
+}
 template <class T>
 void set_result(sqlite3_context* context, const std::optional<T>& value) {
   if (value) {

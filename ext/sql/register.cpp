@@ -27,7 +27,7 @@ int create_functions(sqlite3* db, int& created) {
   return SQLITE_OK;
 }
 
-void drop_share(void* share) { delete static_cast<std::shared_ptr<StatementReadings>*>(share); }
+void drop_readings(void* share) { delete static_cast<std::shared_ptr<StatementReadings>*>(share); }
 
 /// All tables of a connection share what its statements have read.
 int create_tables(sqlite3* db) {
@@ -36,7 +36,7 @@ int create_tables(sqlite3* db) {
   stats::for_each_table([&]<class Row>(std::type_identity<Row>) {
     if (rc != SQLITE_OK) return;
     rc = sqlite3_create_module_v2(db, stats::table<Row>.name.data(), &StatsVtab<Row>::module,
-                                  new std::shared_ptr(readings), drop_share);
+                                  new std::shared_ptr(readings), drop_readings);
   });
   return rc;
 }

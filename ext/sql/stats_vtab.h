@@ -197,8 +197,7 @@ class StatsVtab {
     // An UPDATE asks for the columns it leaves alone: no value says so to xUpdate.
     if (Writable<Row> && sqlite3_vtab_nochange(context) != 0) return SQLITE_OK;
     if (index < column_count) {
-      stats::with_value((*cursor.rows)[cursor.at], description.columns[index],
-                        [&](const auto& value) { set_result(context, value); });
+      set_result(context, stats::cell_of((*cursor.rows)[cursor.at], description.columns[index]));
     } else if (const auto& given = cursor.arguments.begin()[index - column_count];
                const auto* integer = std::get_if<std::int64_t>(&given)) {
       set_result(context, *integer);

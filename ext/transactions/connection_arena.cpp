@@ -37,27 +37,27 @@ class SqliteChunks final : public ChunkSource {
 constinit SqliteChunks sqlite_chunks;
 
 /// Which connection has which arena. Entered and left with the connection's registration.
-struct Registry {
+struct ArenaRegistry {
   Lock lock;
   std::unordered_map<sqlite3*, std::weak_ptr<ConnectionArena>> arenas SQLITEMEM_GUARDED_BY(lock);
   /// Changes when an arena goes: what threads remember is void then.
   std::atomic<std::uint64_t> generation{1};
 };
 
-void hold_for_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY;
-void release_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY;
+void hold_arenas_for_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY;
+void release_arenas_after_fork() noexcept SQLITEMEM_NO_THREAD_SAFETY;
 
 // Leaked on purpose: connections may close after static destructors have run.
-Registry& registry() {
-  static Registry* const instance = [] {
-    ::pthread_atfork(hold_for_fork, release_after_fork, release_after_fork);
-    return new Registry;
+ArenaRegistry& arena_registry() {
+  static ArenaRegistry* const instance = [] {
+    ::pthread_atfork(hold_arenas_for_fork, release_arenas_after_fork, release_arenas_after_fork);
+    return new ArenaRegistry;
   }();
   return *instance;
 }
 
-void hold_for_fork() noexcept { registry().lock.lock(); }
-void release_after_fork() noexcept { registry().lock.unlock(); }
+void hold_arenas_for_fork() noexcept { arena_registry().lock.lock(); }
+void release_arenas_after_fork() noexcept { arena_registry().lock.unlock(); }
 
 using ConnectionArenaPointer = std::shared_ptr<ConnectionArena>;
 
@@ -69,12 +69,12 @@ struct Remembered {
 thread_local Remembered remembered;
 
 ConnectionArenaPointer arena_of(sqlite3* db) {
-  const LockGuard guard(registry().lock);
-  const auto found = registry().arenas.find(db);
-  return found == registry().arenas.end() ? nullptr : found->second.lock();
+  const LockGuard guard(arena_registry().lock);
+  const auto found = arena_registry().arenas.find(db);
+  return found == arena_registry().arenas.end() ? nullptr : found->second.lock();
 }
 
-void drop_share(void* share) { delete static_cast<ConnectionArenaPointer*>(share); }
+void drop_arena(void* share) { delete static_cast<ConnectionArenaPointer*>(share); }
 
 }  // namespace
 
@@ -82,9 +82,9 @@ ConnectionArena::ConnectionArena(sqlite3* db)
     : db_(db), memory_(process_arenas(), sqlite_chunks, connection_id_of(db).value_or(0)) {}
 
 ConnectionArena::~ConnectionArena() {
-  const LockGuard guard(registry().lock);
-  registry().arenas.erase(db_);
-  registry().generation.fetch_add(1, std::memory_order_release);
+  const LockGuard guard(arena_registry().lock);
+  arena_registry().arenas.erase(db_);
+  arena_registry().generation.fetch_add(1, std::memory_order_release);
 }
 
 int ConnectionArena::open(std::string& reason) {
@@ -119,7 +119,7 @@ int ConnectionArena::refusal(std::string& reason) const {
 }
 
 ConnectionArena* find_connection_arena(sqlite3* db) noexcept {
-  const std::uint64_t generation = registry().generation.load(std::memory_order_acquire);
+  const std::uint64_t generation = arena_registry().generation.load(std::memory_order_acquire);
   if (remembered.db == db && remembered.generation == generation) return remembered.arena;
   ConnectionArena* const arena = arena_of(db).get();
   if (arena != nullptr) remembered = {db, arena, generation};
@@ -132,12 +132,12 @@ int register_transactions(sqlite3* db) {
   ConnectionArenaPointer arena = arena_of(db);
   if (arena == nullptr) {
     arena = std::make_shared<ConnectionArena>(db);
-    const LockGuard guard(registry().lock);
-    registry().arenas[db] = arena;
+    const LockGuard guard(arena_registry().lock);
+    arena_registry().arenas[db] = arena;
   }
   // SQLite calls the destructor also when it fails.
   return sqlite3_create_module_v2(db, enlistment_name, &enlistment_module(),
-                                  new ConnectionArenaPointer(arena), drop_share);
+                                  new ConnectionArenaPointer(arena), drop_arena);
 }
 
 void unregister_transactions(sqlite3* db) noexcept {

@@ -31,6 +31,8 @@ class Random {
   std::size_t between(std::size_t least, std::size_t most) {
     return least + below(most - least + 1);
   }
+  /// From 0 up, less than 1.
+  double uniform() { return static_cast<double>(next() >> 11) / 9007199254740992.0; }
   /// Small sizes are as likely as large ones: uniform over the doublings.
   std::size_t size_up_to(std::size_t most) {
     const std::size_t bound = std::size_t{2}

@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 #include <new>
+#include <string>
 
 #include "allocators/pool/buffer_pool.h"
 #include "allocators/pool/page_cache.h"
@@ -94,5 +95,23 @@ class TestPool {
   }
   Area extents_, slots_, tables_;
 };
+
+inline void require_sound(BufferPool& pool) {
+  const auto broken = pool.find_violation();
+  INFO((broken ? std::string(broken->rule) + ": expected " + std::to_string(broken->expected) +
+                     ", actual " + std::to_string(broken->actual)
+               : ""));
+  REQUIRE_FALSE(broken);
+}
+
+/// Reads a page and lets go of it.
+inline void use_page(PageCache& cache, std::uint32_t number) {
+  Frame* frame = cache.fetch(number, FetchMode::always);
+  REQUIRE(frame != nullptr);
+  cache.unpin(*frame, false);
+}
+inline void read_pages(PageCache& cache, std::uint32_t first, std::uint32_t pages) {
+  for (std::uint32_t number = first; number < first + pages; ++number) use_page(cache, number);
+}
 
 }  // namespace sqlitemem::tests

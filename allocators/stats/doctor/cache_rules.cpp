@@ -94,7 +94,7 @@ Findings lookaside_misses(const Examination& seen) {
   return findings;
 }
 
-constexpr auto rules = std::to_array<DoctorRule>({
+constexpr auto cache_rule_list = std::to_array<DoctorRule>({
     {"cache_too_small", Severity::warning, Judges::sizes,
      "The buffer pool is too small for the work: a larger one would save many reads.",
      "Raise buffer_pool_size as far as the limit allows; buffer_pool_advice() has the whole curve.",
@@ -115,6 +115,6 @@ constexpr auto rules = std::to_array<DoctorRule>({
 
 }  // namespace
 
-std::span<const DoctorRule> cache_rules() { return rules; }
+std::span<const DoctorRule> cache_rules() { return cache_rule_list; }
 
 }  // namespace sqlitemem::stats

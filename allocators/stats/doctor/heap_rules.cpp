@@ -108,7 +108,7 @@ Findings inflated_by_mmap(const Examination& seen) {
   return {finding};
 }
 
-constexpr auto rules = std::to_array<DoctorRule>({
+constexpr auto heap_rule_list = std::to_array<DoctorRule>({
     {"corruption", Severity::critical, Judges::facts,
      "The program freed memory twice, or gave back pointers that are not SQLite's.",
      "sqlite3_log has the addresses and sizes; run it under a memory checker. "
@@ -145,6 +145,6 @@ constexpr auto rules = std::to_array<DoctorRule>({
 
 }  // namespace
 
-std::span<const DoctorRule> heap_rules() { return rules; }
+std::span<const DoctorRule> heap_rules() { return heap_rule_list; }
 
 }  // namespace sqlitemem::stats

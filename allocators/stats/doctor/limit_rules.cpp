@@ -88,7 +88,7 @@ Findings often_under_pressure(const Examination& seen) {
                        seen.pressure->last_action.empty() ? "none" : seen.pressure->last_action)}};
 }
 
-constexpr auto rules = std::to_array<DoctorRule>({
+constexpr auto limit_rule_list = std::to_array<DoctorRule>({
     {"limit_near", Severity::warning, Judges::facts,
      "Memory is near the limit: at the limit SQLite reports SQLITE_NOMEM, or the kernel kills.",
      "Give back what is free, end large transactions, lower buffer_pool_size, or raise the limit.",
@@ -119,6 +119,6 @@ constexpr auto rules = std::to_array<DoctorRule>({
 
 }  // namespace
 
-std::span<const DoctorRule> limit_rules() { return rules; }
+std::span<const DoctorRule> limit_rules() { return limit_rule_list; }
 
 }  // namespace sqlitemem::stats

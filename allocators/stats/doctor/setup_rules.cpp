@@ -94,7 +94,7 @@ Findings outside_blocks(const Examination& seen) {
                        in_words(outside), in_words(seen.sqlite_bytes().value_or(0)))}};
 }
 
-constexpr auto rules = std::to_array<DoctorRule>({
+constexpr auto setup_rule_list = std::to_array<DoctorRule>({
     {"observing", Severity::info, Judges::facts,
      "SQLite's memory does not come from sqlitemem here: heap, buffer pool and limits are not "
      "its own, and their figures are NULL.",
@@ -143,6 +143,6 @@ constexpr auto rules = std::to_array<DoctorRule>({
 
 }  // namespace
 
-std::span<const DoctorRule> setup_rules() { return rules; }
+std::span<const DoctorRule> setup_rules() { return setup_rule_list; }
 
 }  // namespace sqlitemem::stats

@@ -91,7 +91,7 @@ Findings sorts_in_memory(const Examination& seen) {
   return {finding};
 }
 
-constexpr auto rules = std::to_array<DoctorRule>({
+constexpr auto statement_rule_list = std::to_array<DoctorRule>({
     {"statement_leak", Severity::warning, Judges::facts,
      "The same statement is open many times on one connection: most likely it is prepared again "
      "and again, and never finalized.",
@@ -119,6 +119,6 @@ constexpr auto rules = std::to_array<DoctorRule>({
 
 }  // namespace
 
-std::span<const DoctorRule> statement_rules() { return rules; }
+std::span<const DoctorRule> statement_rules() { return statement_rule_list; }
 
 }  // namespace sqlitemem::stats

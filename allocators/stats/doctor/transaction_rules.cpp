@@ -8,16 +8,16 @@
 #include "allocators/base/words.h"
 #include "allocators/stats/doctor/doctor_rules.h"
 #include "allocators/stats/leak_rows.h"
+#include "allocators/stats/wal_rows.h"
 
 namespace sqlitemem::stats {
 namespace {
 
 constexpr std::uint64_t many_frames = 1000;  // SQLite checkpoints after so many by default.
 constexpr std::uint64_t large_log_bytes = 64 * mib;
-constexpr std::uint64_t frame_header_bytes = 24;
 
 std::uint64_t log_bytes(const WalStatsRow& log) {
-  return log.frames * (log.page_bytes + frame_header_bytes);
+  return log.frames * (log.page_bytes + wal_frame_header_bytes);
 }
 
 std::string last_statement(const OpenTransactionsRow& open) {
@@ -80,9 +80,10 @@ Findings pinned_logs(const Examination& seen) {
     if (!is_pinned_for_long(log, seen)) continue;
     if (std::ranges::find(told, log.database_file) != told.end()) continue;
     const auto holder = reader_of(log, seen);
-    const std::string waiting = fmt::format(
-        "{} frames ({}) of the log of {} wait for ", *log.pinned_frames,
-        in_words(*log.pinned_frames * (log.page_bytes + frame_header_bytes)), log.database_file);
+    const std::string waiting =
+        fmt::format("{} frames ({}) of the log of {} wait for ", *log.pinned_frames,
+                    in_words(*log.pinned_frames * (log.page_bytes + wal_frame_header_bytes)),
+                    log.database_file);
     if (holder != seen.transactions.end()) {
       findings.push_back(
           {fmt::format("{}connection {}, {} old, idle for {}.{}", waiting, holder->connection_id,
@@ -140,7 +141,7 @@ Findings leaked_connections(const Examination& seen) {
   return findings;
 }
 
-constexpr auto rules = std::to_array<DoctorRule>({
+constexpr auto transaction_rule_list = std::to_array<DoctorRule>({
     {"orphaned_transaction", Severity::warning, Judges::facts,
      "A transaction is open that nobody seems to end.",
      "Find the code that began it: commit, roll back, or reset its statement on every path. "
@@ -171,6 +172,6 @@ constexpr auto rules = std::to_array<DoctorRule>({
 
 }  // namespace
 
-std::span<const DoctorRule> transaction_rules() { return rules; }
+std::span<const DoctorRule> transaction_rules() { return transaction_rule_list; }
 
 }  // namespace sqlitemem::stats
