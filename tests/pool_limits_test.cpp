@@ -190,7 +190,7 @@ TEST_CASE("extents beyond the area are mapped one by one and go back with their 
     TestPool subject({.extents = 1, .mapped_extents = 40, .budget_frames = 10000});
     const std::uint64_t started = os_address_space().reserved_bytes;
     PageCache& cache = subject.create();
-    read_all(cache, 1000);
+    read_pages(cache, 1, 1000);
     require_sound(subject.pool);
     CHECK(subject.pool.totals().held_bytes >= 1000 * test_frame_bytes);
     CHECK(os_address_space().reserved_bytes - started >= 1000 * test_frame_bytes - extent_bytes);
@@ -203,7 +203,7 @@ TEST_CASE("extents beyond the area are mapped one by one and go back with their 
     require_sound(subject.pool);
     CHECK(os_address_space().reserved_bytes == started);
     CHECK(subject.pool.totals().held_bytes == 0);
-    read_all(cache, 1000);
+    read_pages(cache, 1, 1000);
     CHECK(subject.pool.totals().held_bytes > 1000 * sizeof(std::uint64_t));
     subject.pool.destroy(cache);
     static_cast<void>(subject.pool.evict(1000));

@@ -1,4 +1,5 @@
 // Each threshold, timer and amount of the pressure controller, by name.
+#include "allocators/base/clock.h"
 #include "allocators/pressure/pressure_controller.h"
 
 #include "bench/support/random.h"

@@ -129,7 +129,7 @@ bool OsPages::move(void* from, void* to, std::size_t bytes) noexcept {
 
 void OsPages::unmap(void* address, std::size_t bytes) noexcept {
   release(address, bytes);
-  committed.fetch_sub(bytes, std::memory_order_relaxed);
+  committed_total.fetch_sub(bytes, std::memory_order_relaxed);
 }
 
 bool OsPages::advise_huge(void* address, std::size_t bytes) noexcept {
