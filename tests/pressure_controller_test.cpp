@@ -1,6 +1,7 @@
 // Each threshold, timer and amount of the pressure controller, by name.
 #include "allocators/pressure/pressure_controller.h"
 
+#include "allocators/base/clock.h"
 #include "bench/support/random.h"
 #include "tests/support/catch.h"
 #include "tests/support/controller_stand.h"
