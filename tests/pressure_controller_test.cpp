@@ -2,6 +2,7 @@
 #include "allocators/base/clock.h"
 #include "allocators/pressure/pressure_controller.h"
 
+#include "allocators/base/clock.h"
 #include "bench/support/random.h"
 #include "tests/support/catch.h"
 #include "tests/support/controller_stand.h"

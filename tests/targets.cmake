@@ -81,6 +81,6 @@ if(SQLITEMEM_TEST_SCRIPTS)
         ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0:detect_stack_use_after_return=1)
     endif()
     set_tests_properties("${name}" PROPERTIES
-      LABELS script TIMEOUT 600 ENVIRONMENT "${environment}")
+      LABELS script COST 100 TIMEOUT 600 ENVIRONMENT "${environment}")
   endforeach()
 endif()

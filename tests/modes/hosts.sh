@@ -61,8 +61,8 @@ if [ ! -e "$current/libsqlite3.so.0" ]; then
     exit 0
   fi
   (cd "$current" && cp package/deps/sqlite3/sqlite3.[ch] . && rm -r package better-sqlite3-*.tgz &&
-    cc -O1 -fPIC -shared -Wl,-soname,libsqlite3.so.0 -o libsqlite3.so.0 sqlite3.c -lm -ldl &&
-    cc -O1 -c -o static.o sqlite3.c)
+    cc -O1 -fPIC -c -o static.o sqlite3.c &&
+    cc -shared -Wl,-soname,libsqlite3.so.0 -o libsqlite3.so.0 static.o -lm -ldl)
 fi
 cc -O1 -I"$current" -o current_host "$sources/host.c" "$current/libsqlite3.so.0"
 cc -O1 -I"$current" -o current_static_host "$sources/host.c" "$current/static.o" -lm -ldl -lpthread
