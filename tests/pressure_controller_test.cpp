@@ -1,5 +1,4 @@
 // Each threshold, timer and amount of the pressure controller, by name.
-#include "allocators/base/clock.h"
 #include "allocators/pressure/pressure_controller.h"
 
 #include "allocators/base/clock.h"
