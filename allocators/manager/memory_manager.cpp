@@ -24,11 +24,12 @@ MemoryManager::StartResult MemoryManager::start(const Settings& settings) noexce
                                  : static_cast<std::size_t>(option(&Config::region_size));
   metadata_.start(*pages_, settings.metadata_chunk_bytes);
   Region region;
+  const std::size_t space_left = address_space_left();
+  is_space_limited_ = space_left != SIZE_MAX || data_limit() != SIZE_MAX;
   const std::size_t stride = data_limit() != SIZE_MAX
                                  ? std::min<std::size_t>(settings.commit_stride, mib)
                                  : settings.commit_stride;
-  if (!region.start(*pages_, wanted, address_space_left(), stride))
-    return StartResult::no_address_space;
+  if (!region.start(*pages_, wanted, space_left, stride)) return StartResult::no_address_space;
   const std::size_t map_bytes = sqlitemem::round_up(region.bytes() >> chunk_shift, page_bytes);
   void* map = pages_->reserve(map_bytes, page_bytes);
   if (map == nullptr || !pages_->commit(map, map_bytes)) {
@@ -173,8 +174,8 @@ void* MemoryManager::allocate_slow(ThreadCache*& cache, std::size_t bytes) noexc
       if (void* lent = on_overflow_(bytes)) return lent;
     }
   }
-  if (block == nullptr && reclaim(bytes)) {
-    block = allocate_once(cache, bytes, ~std::size_t{0});
+  if (block == nullptr && reclaim(bytes, max_batch)) {
+    block = allocate_once(cache, bytes, max_batch);
     // A full region, while the previous allocator found no address space before.
     if (block == nullptr && may_borrow(bytes)) {
       if (void* lent = on_overflow_(bytes)) return lent;
@@ -199,16 +200,23 @@ std::nullptr_t MemoryManager::refuse(std::size_t bytes) noexcept {
   return nullptr;
 }
 
+/// Whether it would if nothing else were held: what never fits shall not cost others their pages.
+bool MemoryManager::can_ever_fit(std::size_t bytes) const noexcept {
+  const std::uint64_t live_limit = live_limit_.load(std::memory_order_relaxed);
+  return bytes <= max_request_bytes && bytes <= budget_.limit() &&
+         (live_limit == 0 || bytes <= live_limit);
+}
+
 /// Pages of the buffer pool that nobody is using make room for what cannot wait. false: another try
 /// is in vain.
-bool MemoryManager::reclaim(std::size_t bytes) noexcept {
+bool MemoryManager::reclaim(std::size_t bytes, std::size_t& max_batch) noexcept {
   const ShortageHandler handler = on_shortage_.load(std::memory_order_acquire);
-  if (handler == nullptr || bytes > max_request_bytes) return false;
+  if (handler == nullptr || !can_ever_fit(bytes)) return false;
   // The pool takes pages by the batch, so it may be above SQLite's limit already.
   const std::uint64_t limit = live_limit_.load(std::memory_order_relaxed);
   const std::uint64_t live = limit == 0 ? 0 : other_live_bytes() + live_bytes();
   const std::uint64_t excess = live > limit ? live - limit : 0;
-  std::size_t max_batch = ~std::size_t{0};
+  max_batch = ~std::size_t{0};
   return handler(bytes + chunk_bytes + excess) != 0 && fits_live_limit(bytes, max_batch);
 }
 

@@ -111,6 +111,9 @@ class MemoryManager {
   [[nodiscard]] StartResult start(const Settings& settings) noexcept;
   void stop() noexcept;  ///< For tests. Every block is gone.
   [[nodiscard]] bool is_started() const noexcept { return region_.base() != nullptr; }
+  /// Whether RLIMIT_AS or RLIMIT_DATA was set at start: the region may be small then, and is no
+  /// limit of its own.
+  [[nodiscard]] bool is_space_limited() const noexcept { return is_space_limited_; }
 
   // With the calling thread's cache. `cache` is the reference to its pointer (at first &no_cache):
   // the first slow call replaces it by a cache of the thread's own.
@@ -197,8 +200,9 @@ class MemoryManager {
   [[nodiscard]] void* allocate_slow(ThreadCache*& cache, std::size_t bytes) noexcept;
   [[nodiscard]] void* allocate_once(ThreadCache*& cache, std::size_t bytes,
                                     std::size_t max_batch) noexcept;
+  [[nodiscard]] bool can_ever_fit(std::size_t bytes) const noexcept;
   [[nodiscard]] bool may_borrow(std::size_t bytes) const noexcept;
-  [[nodiscard]] bool reclaim(std::size_t bytes) noexcept;
+  [[nodiscard]] bool reclaim(std::size_t bytes, std::size_t& max_batch) noexcept;
   [[nodiscard]] std::uint64_t other_live_bytes() const noexcept {
     const auto* bytes = other_live_bytes_.load(std::memory_order_acquire);
     return bytes == nullptr ? 0 : bytes->load(std::memory_order_relaxed);
@@ -258,6 +262,7 @@ class MemoryManager {
   std::atomic<SlowPathHandler> on_slow_path_{nullptr};
   std::atomic<const std::atomic<std::uint64_t>*> other_live_bytes_{nullptr};
   std::atomic<std::uint64_t> live_limit_{0};
+  bool is_space_limited_ = false;
   std::atomic<std::uint64_t> large_run_bytes_{0}, large_run_allocations_{0}, large_run_frees_{0};
   std::atomic<std::uint64_t> large_run_objects_{0};
   std::atomic<std::uint64_t> peak_live_bytes_{0}, peak_live_objects_{0}, next_peak_check_{0};

@@ -72,7 +72,8 @@ void* MemoryManager::resize_large(ThreadCache*& cache, void* block, std::size_t 
     resized = large_.resize(block, bytes);
     note_collection(resized != nullptr);
   }
-  if (resized == nullptr && reclaim(growth)) resized = large_.resize(block, bytes);
+  if (resized == nullptr && can_ever_fit(bytes) && reclaim(growth, max_batch))
+    resized = large_.resize(block, bytes);
   if (resized != nullptr && growth != 0) slabs_.requests().record_large(bytes), note_growth();
   return resized;
 }

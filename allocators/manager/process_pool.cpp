@@ -55,9 +55,9 @@ bool reserve_for(PolicyKind policy, std::size_t extent_count, std::size_t area_b
   const std::size_t table_bytes = BufferPool::bytes_of_tables(policy, extent_count);
   const std::size_t slot_bytes =
       round_up(std::min(slot_area_bytes, extent_count * extent_bytes / 16), page_bytes);
-  extent_limit = extent_count;
   if (reserve(extents, area_bytes, 2 * mib) && reserve(tables, table_bytes, page_bytes) &&
       reserve(slots, slot_bytes, page_bytes)) {
+    extent_limit = extent_count;
     return true;
   }
   for (Area* area : {&extents, &tables, &slots}) give_up(*area);
@@ -188,8 +188,8 @@ bool start_process_pool(GrowthHandler growth, RefusalHandler refused) noexcept {
 }
 
 std::array<OwnSpace, 2> process_spaces() noexcept {
-  if (extent_limit * extent_bytes > static_cast<std::size_t>(extents.end() - extents.begin()))
-    return {};  // The kernel's limit is the limit: the C library lends what the region has not.
+  // There the kernel's limit is the limit: the C library lends what the region has not.
+  if (process_heap().is_space_limited()) return {};
   const std::uint64_t held = process_heap().budget().held_bytes();
   const std::uint64_t by_pool = pool.is_started() ? pool.totals().held_bytes : 0;
   OwnSpace of_heap{at_least_zero(held, by_pool), process_heap().totals().reserved_bytes,

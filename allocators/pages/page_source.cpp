@@ -66,18 +66,31 @@ class OsPages final : public PageSource {
  private:
   enum class Moving : std::uint8_t { unknown, possible, impossible };
   [[nodiscard]] bool can_move() noexcept;
+  static void* reserve_exactly(std::size_t bytes, std::size_t alignment) noexcept;
 
   std::atomic<Moving> moving_{Moving::unknown};
 };
 
 constinit std::atomic<std::uint64_t> reserved_total{0}, committed_total{0};
 
+/// Without room to choose from: mappings are placed next to each other, so that it may be aligned.
+void* OsPages::reserve_exactly(std::size_t bytes, std::size_t alignment) noexcept {
+  void* const mapped = ::mmap(nullptr, bytes, PROT_NONE, private_anonymous, -1, 0);
+  if (mapped == MAP_FAILED) return nullptr;
+  if (reinterpret_cast<std::uintptr_t>(mapped) % alignment == 0) {
+    reserved_total.fetch_add(bytes, std::memory_order_relaxed);
+    return mapped;
+  }
+  ::munmap(mapped, bytes);
+  return nullptr;
+}
+
 void* OsPages::reserve(std::size_t bytes, std::size_t alignment) noexcept {
   const ErrnoKeeper keep_errno;
   const std::size_t slack = alignment > page_bytes ? alignment - page_bytes : 0;
   if (bytes == 0 || bytes > SIZE_MAX - slack) return nullptr;
   void* const mapped = ::mmap(nullptr, bytes + slack, PROT_NONE, private_anonymous, -1, 0);
-  if (mapped == MAP_FAILED) return nullptr;
+  if (mapped == MAP_FAILED) return reserve_exactly(bytes, alignment);
   const auto start = reinterpret_cast<std::uintptr_t>(mapped);
   const std::size_t head = slack == 0 ? 0 : round_up(start, alignment) - start;
   auto* const aligned = static_cast<std::byte*>(mapped) + head;

@@ -248,7 +248,7 @@ class BufferPool {
   std::uint32_t evict_some(PageCache* own, std::uint32_t wanted, Floors floors) noexcept
       SQLITEMEM_REQUIRES(lock_);
   [[nodiscard]] std::uint64_t mapped_resident_bytes() noexcept;
-  /// Bytes of address space that went back to the operating system.
+  /// Until so much address space has gone back to the operating system, or no more can.
   std::uint64_t release_extents(std::uint64_t bytes) noexcept;
   [[nodiscard]] bool can_empty(std::uint32_t extent) const noexcept SQLITEMEM_REQUIRES(lock_);
   void empty_extent(std::uint32_t extent) noexcept SQLITEMEM_REQUIRES(lock_);

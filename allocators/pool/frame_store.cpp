@@ -77,24 +77,25 @@ void FrameStore::unlist(std::uint32_t extent) noexcept {
 }
 
 std::uint32_t FrameStore::take_extent() noexcept {
-  const bool is_new = closed_ == none;
-  const std::uint32_t extent = is_new ? opened_ : closed_;
-  if (extent >= extent_limit_) return none;
-  Extent& entry = extents_[extent];
-  std::byte* begin = entry.begin;
-  bool is_mapped = entry.is_mapped;
-  if (begin == nullptr) begin = area_->extend(extent_bytes);
-  if (begin == nullptr) {
-    begin = static_cast<std::byte*>(pages_->map(extent_bytes, extent_bytes));
-    is_mapped = true;
-    if (begin != nullptr) mapped_bytes_ += extent_bytes;
+  if (closed_ != none) {
+    const std::uint32_t extent = closed_;
+    closed_ = extents_[extent].next;
+    extents_[extent] = {.begin = extents_[extent].begin};
+    return extent;
   }
+  const bool is_new = unmapped_ == none;
+  const std::uint32_t extent = is_new ? opened_ : unmapped_;
+  if (extent >= extent_limit_) return none;
+  std::byte* begin = area_->extend(extent_bytes);
+  const bool is_mapped = begin == nullptr;
+  if (is_mapped) begin = static_cast<std::byte*>(pages_->map(extent_bytes, extent_bytes));
   if (begin == nullptr) return none;
+  if (is_mapped) mapped_bytes_ += extent_bytes;
   if (is_new)
     ++opened_;
   else
-    closed_ = entry.next;
-  entry = {.begin = begin, .is_mapped = is_mapped};
+    unmapped_ = extents_[extent].next;
+  extents_[extent] = {.begin = begin, .is_mapped = is_mapped};
   return extent;
 }
 
@@ -181,19 +182,20 @@ void FrameStore::close_extent(std::uint32_t extent) noexcept {
   Extent& entry = extents_[extent];
   const FrameKind& kind = kinds_[entry.kind];
   trim_extent(extent);
-  if (entry.is_mapped) {
-    pages_->unmap(entry.begin, extent_bytes);
-    entry.begin = nullptr;
-    mapped_bytes_ -= extent_bytes;
-  } else {
-    // One call for headers (and pages below the operating system's size).
-    pages_->decommit(entry.begin + (is_page_sized(kind) ? data_bytes(kind) : 0), fixed_bytes(kind));
-  }
   refund(fixed_bytes(kind));
   unlist(extent);
   --idle_extents_;
-  entry = {.begin = entry.begin, .next = closed_, .is_mapped = entry.is_mapped};
-  closed_ = extent;
+  if (entry.is_mapped) {
+    pages_->unmap(entry.begin, extent_bytes);
+    mapped_bytes_ -= extent_bytes;
+    entry = {.next = unmapped_};
+    unmapped_ = extent;
+  } else {
+    // One call for headers (and pages below the operating system's size).
+    pages_->decommit(entry.begin + (is_page_sized(kind) ? data_bytes(kind) : 0), fixed_bytes(kind));
+    entry = {.begin = entry.begin, .next = closed_};
+    closed_ = extent;
+  }
 }
 
 /// Adjacent pages go in one call.
@@ -235,8 +237,7 @@ std::uint64_t FrameStore::mapped_resident_bytes(std::uint32_t first,
   std::uint64_t bytes = 0;
   for (std::uint32_t extent = first; extent < opened_ && extent - first < count; ++extent) {
     const Extent& entry = extents_[extent];
-    if (entry.is_mapped && entry.begin != nullptr)
-      bytes += pages_->resident_bytes(entry.begin, extent_bytes);
+    if (entry.is_mapped) bytes += pages_->resident_bytes(entry.begin, extent_bytes);
   }
   return bytes;
 }

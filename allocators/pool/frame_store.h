@@ -40,9 +40,9 @@ inline constexpr KindIndex max_frame_kinds = 16;
 /// Data starts at the extent, so every page is aligned to its size. Headers follow, so that what
 /// SQLite reads past the last page of a corrupt database is mapped; the extent's number comes last.
 /// Extents lie in one area, and beyond it, if that is allowed, in mappings of their own: these are
-/// unmapped when they fall empty. A page is charged to the budget
-/// when it is first used, and refunded when it is decommitted; headers, and pages smaller than the
-/// operating system's, with the extent. Thread rules: under the pool's lock.
+/// unmapped when they fall empty, but for a few idle ones that wait for trim(). A page is charged to
+/// the budget when it is first used, and refunded when it is decommitted; headers, and pages smaller
+/// than the operating system's, with the extent. Thread rules: under the pool's lock.
 class FrameStore {
  public:
   /// Splits the committed-on-demand `area` (a multiple of extent_bytes, aligned to it) into
@@ -106,7 +106,7 @@ class FrameStore {
   }
   /// Outside the area, and open.
   [[nodiscard]] bool is_mapped(std::uint32_t extent) const noexcept {
-    return extents_[extent].is_mapped && extents_[extent].is_open;
+    return extents_[extent].is_mapped;
   }
   /// Address space of extents outside the area.
   [[nodiscard]] std::uint64_t mapped_bytes() const noexcept { return mapped_bytes_; }
@@ -134,7 +134,7 @@ class FrameStore {
     KindIndex kind = 0;
     bool is_open = false;    // Has a kind; headers are charged.
     bool is_listed = false;  // In its kind's list of extents with room.
-    bool is_mapped = false;  // By itself, outside the area.
+    bool is_mapped = false;  // By itself, outside the area; then it is open.
   };
   static_assert(sizeof(Extent) == 40);
   static constexpr std::uint32_t max_idle_extents = 4;
@@ -172,8 +172,9 @@ class FrameStore {
   std::array<FrameKind, max_frame_kinds> kinds_{};
   std::array<std::uint32_t, max_frame_kinds> with_room_{};
   KindIndex kind_count_ = 0;
-  std::uint32_t opened_ = 0;        // Extents below have been open at least once.
-  std::uint32_t closed_ = none;     // List of extents that have no kind now.
+  std::uint32_t opened_ = 0;  // Extents below have been open at least once.
+  // Extents without a kind: with address space, which are taken first, and without.
+  std::uint32_t closed_ = none, unmapped_ = none;
   std::uint32_t idle_extents_ = 0;  // Open, without a frame in use.
   std::uint64_t held_bytes_ = 0, frames_in_use_ = 0, free_frames_ = 0, free_bytes_ = 0;
   std::uint64_t mapped_bytes_ = 0;

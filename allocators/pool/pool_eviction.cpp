@@ -280,7 +280,7 @@ std::uint64_t BufferPool::release_bytes(std::uint64_t bytes) noexcept {
     return now < in_use ? in_use - now : 0;
   };
   std::uint64_t released = trim();
-  // Where extents are mapped one by one, address space is what is short.
+  // Where extents are mapped one by one, address space is what is short. Held bytes may be, too.
   released += release_extents(bytes);
   for (std::uint64_t wanted = bytes; std::min(released, no_longer_used()) < bytes; wanted *= 2) {
     std::uint64_t mean = page_bytes, before = 0;

@@ -6,11 +6,12 @@
 
 namespace sqlitemem {
 
-/// Whether every page in the extent may go now. Its caches are entered.
+/// Whether every page in the extent may go now, and their caches are entered.
 bool BufferPool::can_empty(std::uint32_t extent) const noexcept {
   for (std::uint64_t used = store_.used_slots(extent); used != 0; used &= used - 1) {
     const Frame& frame = *store_.frame(extent << extent_frames_shift |
                                        static_cast<std::uint32_t>(std::countr_zero(used)));
+    if (frame.page_number() == 0) return false;  // The spare frame of a cache that was in use.
     const PageCache& cache = cache_of(frame);
     if (!cache.is_purgeable_ || frame.is_pinned() || !cache.lock_.is_entered()) return false;
   }
@@ -29,16 +30,19 @@ void BufferPool::empty_extent(std::uint32_t extent) noexcept {
   }
 }
 
-/// Those with the fewest pages first. The pages are not the coldest; there are few of them.
+/// Those with the fewest pages first. The pages are not the coldest; there are few of them. By how
+/// much less the pool holds then.
 std::uint64_t BufferPool::release_extents(std::uint64_t bytes) noexcept {
   const LockGuard guard(lock_);
-  const std::uint64_t before = store_.mapped_bytes();
+  const std::uint64_t before = store_.mapped_bytes(), held_before = store_.held_bytes();
   const auto released = [&] { return before - store_.mapped_bytes(); };
   if (before == 0) return 0;
-  drain_idle_caches(nullptr);
-  store_.trim();
   for (PageCache* cache = open_; cache != nullptr; cache = cache->next_) cache->lock_.announce();
   if (open_ != nullptr && ProcessBarrier::impose()) {
+    for (PageCache* cache = open_; cache != nullptr; cache = cache->next_) {
+      if (cache->lock_.is_entered()) return_spares(*cache);
+    }
+    store_.trim();
     for (int most = 4; most <= 64 && released() < bytes; most *= 2) {
       for (std::uint32_t extent = 0; extent < store_.extents() && released() < bytes; ++extent) {
         if (!store_.is_mapped(extent) || std::popcount(store_.used_slots(extent)) > most) continue;
@@ -53,7 +57,7 @@ std::uint64_t BufferPool::release_extents(std::uint64_t bytes) noexcept {
   }
   for (PageCache* cache = open_; cache != nullptr; cache = cache->next_) cache->lock_.withdraw();
   update_over_budget();
-  return released();
+  return held_before - store_.held_bytes();
 }
 
 }  // namespace sqlitemem

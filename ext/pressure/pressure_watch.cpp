@@ -50,6 +50,7 @@ constexpr std::uint64_t no_refusal = UINT64_MAX;
 constinit std::atomic<std::uint64_t> refuses_from_held{no_refusal};
 constexpr std::uint64_t shortest_pause_ns = 20 * ms_in_ns;
 constexpr std::uint64_t least_growth = mib, growth_to_first_look = 8 * mib;
+constinit std::atomic<std::uint64_t> acted_at_ns{0};  // Of the latest sample that was acted on.
 constinit std::atomic<std::uint64_t> look_from_held{growth_to_first_look};
 constinit std::atomic<double> usage_now{0};
 constinit std::atomic<std::uint64_t> check_after_ms{0};  // As the controller asked; 0: it did not.
@@ -119,11 +120,12 @@ void set_ceiling(const LimitReading* limit) noexcept {
                                                 : MemoryBudget::unlimited);
 }
 
-/// What heap and pool hold when usage is where refusal ends, as long as only they change.
+/// What heap and pool hold when usage is where refusal ends, as long as only they change it. Until
+/// the next sample that is good enough.
 std::uint64_t held_at_refusal_exit(const LimitReading& limit) noexcept {
   const auto exit_bytes = static_cast<std::uint64_t>(PressureThresholds::refusal_exit_used *
                                                      static_cast<double>(limit.limit_bytes));
-  const std::uint64_t too_much = at_least_zero(limit.used_bytes, exit_bytes);
+  const std::uint64_t too_much = at_least_zero(needed_bytes(limit), exit_bytes);
   return at_least_zero(process_heap().budget().held_bytes(), too_much);
 }
 
@@ -131,7 +133,7 @@ std::uint64_t held_at_refusal_exit(const LimitReading& limit) noexcept {
 bool has_grown_much(std::uint64_t now_ns) noexcept {
   return heap_is_ours() &&
          process_heap().budget().held_bytes() >= look_from_held.load(std::memory_order_relaxed) &&
-         now_ns - sampled_at_ns.load(std::memory_order_relaxed) >= shortest_pause_ns;
+         now_ns - acted_at_ns.load(std::memory_order_relaxed) >= shortest_pause_ns;
 }
 
 /// The next look is due when a quarter of what is left has been taken.
@@ -164,6 +166,8 @@ PressureOrder take_sample(PressureMonitor::Act act) noexcept SQLITEMEM_REQUIRES(
   if (followed != nullptr) own->followed = *followed;
   usage_now.store(followed == nullptr ? 0 : usage_of(*followed), std::memory_order_relaxed);
   if (act == PressureMonitor::Act::yes) {
+    acted_at_ns.store(figures.now_ns, std::memory_order_relaxed);
+    look_from_held.store(followed == nullptr ? UINT64_MAX : next_look(*followed));
     stage_now.store(order.stage, std::memory_order_relaxed);
     stops_growth.store(order.stops_growth, std::memory_order_relaxed);
     refuses_from_held.store(
@@ -172,7 +176,6 @@ PressureOrder take_sample(PressureMonitor::Act act) noexcept SQLITEMEM_REQUIRES(
     check_after_ms.store(order.check_after_ns / ms_in_ns, std::memory_order_relaxed);
   }
   set_ceiling(followed);
-  look_from_held.store(followed == nullptr ? UINT64_MAX : next_look(*followed));
   return order;
 }
 

@@ -1,4 +1,5 @@
 # Under ulimit -v and -d SQLite gets nearly as much as without us, and what is evicted goes back.
+import os
 import resource
 import subprocess
 
@@ -8,7 +9,7 @@ from support import run
 ROW = 3500  # Bytes; one on a page.
 
 
-def rows_that_fit(kind, limit_kb, rows):
+def rows_that_fit(kind, limit_kb, rows, **environment):
     """Whether an in-memory database with so many rows of a page each fits."""
     script = f"""
 CREATE TABLE t(x);
@@ -17,7 +18,8 @@ WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {rows})
 SELECT count(*), sum(length(x)) FROM t;"""
     answer = subprocess.run(
         ["bash", "-c", f"ulimit -{kind} {limit_kb}; LD_PRELOAD=$0 exec sqlite3 -bail :memory:",
-         support.PRELOAD], input=script, capture_output=True, text=True, timeout=120)
+         support.PRELOAD], input=script, capture_output=True, text=True, timeout=120,
+        env=dict(os.environ, **environment))
     return answer.stdout.strip() == f"{rows}|{rows * ROW}"
 
 
@@ -28,6 +30,12 @@ def a_database_in_memory_gets_most_of_the_address_space():
             most = rows_that_fit(kind, limit_kb, pages * 60 // 100)
             all_of_it = rows_that_fit(kind, limit_kb, pages)
             support.expect_equal((kind, limit_kb), (most, all_of_it), (True, False))
+
+
+# The heap's small region was taken for the limit, so that the C library was not asked.
+def without_a_pool_the_heap_borrows_beyond_its_region():
+    fits = rows_that_fit("v", 300_000, 20_000, SQLITEMEM_BUFFER_POOL="off")
+    support.expect_equal("70 MB of 300", fits, True)
 
 
 # Before, address space that the pool had once used stayed reserved: the program's malloc failed.
@@ -58,4 +66,5 @@ check(one(db, "SELECT memory_heap_check()") == "ok")
 
 
 support.main([a_database_in_memory_gets_most_of_the_address_space,
+              without_a_pool_the_heap_borrows_beyond_its_region,
               a_program_can_use_the_address_space_of_evicted_pages])
