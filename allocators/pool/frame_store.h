@@ -40,9 +40,9 @@ inline constexpr KindIndex max_frame_kinds = 16;
 /// Data starts at the extent, so every page is aligned to its size. Headers follow, so that what
 /// SQLite reads past the last page of a corrupt database is mapped; the extent's number comes last.
 /// Extents lie in one area, and beyond it, if that is allowed, in mappings of their own: these are
-/// unmapped when they fall empty, but for a few idle ones that wait for trim(). A page is charged to
-/// the budget when it is first used, and refunded when it is decommitted; headers, and pages smaller
-/// than the operating system's, with the extent. Thread rules: under the pool's lock.
+/// unmapped when they fall empty, but for a few idle ones that wait for trim(). A page is charged
+/// to the budget when it is first used, and refunded when it is decommitted; headers, and pages
+/// smaller than the operating system's, with the extent. Thread rules: under the pool's lock.
 class FrameStore {
  public:
   /// Splits the committed-on-demand `area` (a multiple of extent_bytes, aligned to it) into
