@@ -43,6 +43,7 @@ def a_program_can_use_the_address_space_of_evicted_pages():
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (500 << 20, most))
     run("""
+import time
 def mapped():
     return int(open("/proc/self/statm").read().split()[0]) * 4096
 db = connect("space.db")
@@ -56,6 +57,11 @@ db.commit()
 one(db, "SELECT sum(length(x)) FROM big")
 full = mapped()
 check(one(db, "SELECT limit_source FROM memory_pressure") == "rlimit")
+one(db, "SELECT memory_config('sample_interval', '100ms')")
+time.sleep(0.3)
+used = one(db, "SELECT used_bytes FROM memory_pressure")
+check(abs(used - mapped()) < 4_000_000, used, mapped())
+full = mapped()
 one(db, "SELECT buffer_pool_evict()")
 check(mapped() < full - 150_000_000, full, mapped())
 block = bytearray(full - mapped() - 10_000_000)
