@@ -30,7 +30,7 @@ struct SqliteTest {
   bool is_uneven = false;
 };
 
-constexpr std::array<SqliteTest, 12> tests{{
+constexpr std::array<SqliteTest, 14> tests{{
     {"malloc_pair", test_malloc_pair},
     {"oltp_1_thread", test_oltp},
     {"oltp_2_threads", test_oltp, 2},
@@ -39,6 +39,8 @@ constexpr std::array<SqliteTest, 12> tests{{
     {"mix_file", test_speed_mix, 1, false, true},
     {"zipf_reads", test_zipf_reads, 1, false, false, true},
     {"zipf_reads_in_transaction", test_zipf_reads_in_transaction, 1, false, false, true},
+    {"zipf_tuned", test_tuned_zipf_reads, 1, false, false, true},
+    {"zipf_tuned_in_transaction", test_tuned_zipf_reads_in_transaction, 1, false, false, true},
     {"zipf_cold_reads", test_zipf_cold_reads, 1, false, false, true},
     {"uneven_all", test_uneven, 1, false, false, true, true},
     {"uneven_10", test_uneven, 1, false, false, true, true},

@@ -34,6 +34,9 @@ void test_speed_mix(const SqliteRun& run);
 /// per second of CPU time, and of wall time under <name>_wall; the hit ratio and peak memory.
 void test_zipf_reads(const SqliteRun& run);
 void test_zipf_reads_in_transaction(const SqliteRun& run);
+/// The same with a cache_size that has room for the whole file.
+void test_tuned_zipf_reads(const SqliteRun& run);
+void test_tuned_zipf_reads_in_transaction(const SqliteRun& run);
 
 /// The first of such reads after the kernel forgot the file: thousand reads per second of wall
 /// time, where the kernel does forget.
