@@ -30,10 +30,10 @@ constexpr std::uint64_t greatest_automatic_budget = 256 * mib;
 
 extern "C" void sqlitemem_pool_before_fork() SQLITEMEM_NO_THREAD_SAFETY {
   pool.lock().lock();
-  pool.adviser().lock().lock();
+  pool.adviser().lock();
 }
 extern "C" void sqlitemem_pool_after_fork() SQLITEMEM_NO_THREAD_SAFETY {
-  pool.adviser().lock().unlock();
+  pool.adviser().unlock();
   pool.lock().unlock();
 }
 

@@ -33,7 +33,7 @@ void BufferPool::mark_sampled_frames(bool is_new) noexcept {
     if (!cache.is_purgeable_) continue;
     const std::uint64_t key_hash = cache.advice_hash(frame->page_number());
     frame->set_sampled(adviser_.is_sampled(key_hash));
-    if (is_new && frame->is_sampled()) adviser_.references({&key_hash, 1});
+    if (is_new && frame->is_sampled()) adviser_.reference(key_hash);
   }
 }
 
@@ -92,13 +92,12 @@ void PageCache::note_sampled(const Frame& frame) noexcept {
   const std::uint64_t key_hash = advice_hash(frame.page_number());
   if (recent_.is_repetition(key_hash)) return;
   sampled_[sampled_count_++] = key_hash;
-  // When another thread is telling it something, the second half of the room is there to wait.
-  if (sampled_count_ >= max_sampled / 2) give_samples(sampled_count_ == max_sampled);
+  if (sampled_count_ == sampled_.size()) give_samples();
 }
 
-void PageCache::give_samples(bool waits) noexcept {
-  if (pool_->adviser().references(std::span(sampled_).first(sampled_count_), waits))
-    sampled_count_ = 0;
+void PageCache::give_samples() noexcept {
+  pool_->adviser().references(std::span(sampled_).first(sampled_count_));
+  sampled_count_ = 0;
 }
 
 }  // namespace sqlitemem

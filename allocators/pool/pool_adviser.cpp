@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "allocators/base/bytes.h"
+#include "allocators/base/thread_id.h"
 
 namespace sqlitemem {
 namespace {
@@ -93,6 +94,7 @@ void PoolAdviser::publish_threshold() noexcept {
 
 void PoolAdviser::begin(std::uint64_t budget_frames) noexcept {
   const LockGuard guard(lock_);
+  clear_inbox();
   if (is_used_) std::memset(block_, 0, bytes_);
   is_used_ = true;
   begun_with_frames_ = frames_ = budget_frames;
@@ -117,27 +119,77 @@ PoolAdviser::Change PoolAdviser::set_budget(std::uint64_t budget_frames) noexcep
 void PoolAdviser::stop() noexcept {
   const LockGuard guard(lock_);
   sampler_.emplace<std::monostate>();
+  clear_inbox();
   publish_threshold();
   if (is_used_ && pages_->decommit(block_, bytes_)) is_used_ = false;
 }
 
-bool PoolAdviser::references(std::span<const std::uint64_t> key_hashes, bool waits) noexcept {
-  if (!lock_.try_lock()) {
-    if (!waits) return false;
-    lock_.lock();
+void PoolAdviser::reference(std::uint64_t key_hash) noexcept {
+  const LockGuard guard(lock_);
+  with_sampler([&](auto& sampler) {
+    if (sampler.is_sampled(key_hash)) sampler.reference(key_hash);
+  });
+  publish_threshold();
+}
+
+/// false: there is no room. `is_full`: somebody should empty it.
+bool PoolAdviser::put_in_inbox(std::span<const std::uint64_t> key_hashes, bool& is_full) noexcept {
+  const LockGuard guard(inbox_lock_);
+  is_full = inbox_count_ + key_hashes.size() >= most_for_next_home;
+  if (inbox_count_ + key_hashes.size() > inbox_.size()) return false;
+  std::ranges::copy(key_hashes, inbox_.begin() + inbox_count_);
+  inbox_count_ += static_cast<std::uint32_t>(key_hashes.size());
+  return true;
+}
+
+void PoolAdviser::clear_inbox() noexcept {
+  const LockGuard guard(inbox_lock_);
+  inbox_count_ = 0;
+}
+
+std::uint32_t PoolAdviser::empty_inbox() noexcept {
+  std::array<std::uint64_t, 2 * most_for_next_home> taken;
+  std::uint32_t count = 0;
+  {
+    const LockGuard guard(inbox_lock_);
+    count = std::exchange(inbox_count_, 0);
+    std::copy_n(inbox_.begin(), count, taken.begin());
   }
   with_sampler([&](auto& sampler) {
-    for (const std::uint64_t key_hash : key_hashes) {
+    for (const std::uint64_t key_hash : std::span(taken).first(count)) {
       if (sampler.is_sampled(key_hash)) sampler.reference(key_hash);
     }
   });
   publish_threshold();
+  return count;
+}
+
+bool PoolAdviser::is_home_of(std::uint64_t thread) const noexcept {
+  const std::uint64_t home = home_.load(std::memory_order_relaxed);
+  return (home & anyone_but) == 0 ? home == thread : home != (anyone_but | thread);
+}
+
+void PoolAdviser::references(std::span<const std::uint64_t> key_hashes) noexcept {
+  SQLITEMEM_CHECK(key_hashes.size() <= most_at_once, key_hashes.size(), most_at_once);
+  const std::uint64_t self = current_thread_id();
+  bool is_full = false;
+  while (!put_in_inbox(key_hashes, is_full)) {
+    const LockGuard guard(lock_);
+    empty_inbox();
+  }
+  if (!is_full && !is_home_of(self)) return;
+  // Who has the lock will be back soon.
+  if (!lock_.try_lock()) return;
+  if (empty_inbox() > key_hashes.size()) ++for_others_;
+  const bool is_relieved = for_others_ >= most_for_others;
+  if (is_relieved) for_others_ = 0;
+  home_.store(is_relieved ? anyone_but | self : self, std::memory_order_relaxed);
   lock_.unlock();
-  return true;
 }
 
 void PoolAdviser::forget_counts(const ReferenceCounts& so_far) noexcept {
   const LockGuard guard(lock_);
+  empty_inbox();
   counted_ = so_far;
   references_ = misses_ = 0;
   since_aged_ = 0;
@@ -180,6 +232,7 @@ double PoolAdviser::correction() noexcept {
 PoolAdvice PoolAdviser::advice(std::uint64_t budget_bytes) noexcept {
   PoolAdvice advice;
   const LockGuard guard(lock_);
+  empty_inbox();
   const double corrected_by = correction();
   for (std::size_t i = 0; i < advice.sizes.size(); ++i) {
     SizeAdvice& size = advice.sizes[i];
@@ -198,6 +251,7 @@ PoolAdvice PoolAdviser::advice(std::uint64_t budget_bytes) noexcept {
 std::optional<Violation> PoolAdviser::find_violation() noexcept {
   std::optional<Violation> broken;
   const LockGuard guard(lock_);
+  empty_inbox();
   with_sampler([&](const auto& sampler) { broken = sampler.find_violation(); });
   return broken;
 }

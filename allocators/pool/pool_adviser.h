@@ -52,8 +52,14 @@ struct PoolAdvice {
 /// those that the sample shows corrects all sizes. Of sampling errors of up to 4.5 points of hit
 /// ratio (one page in sixteen of 30,000, Zipf's law with an exponent of 0.8) it leaves 1, rarely 2.
 ///
-/// Locks: is_sampled() needs none. references() and the reports take a lock of its own, inside the
-/// pool's where that is held; begin(), set_budget() and stop() also require the pool's.
+/// One sample is a walk through records in seven mini pools. Threads that took turns would wait for
+/// each other's cache lines at every step, so one thread, the home, does the work of all as long as
+/// it comes by; the others leave what they have in the inbox. Who finds that full is the next home.
+/// A home that works for others, too, is relieved after a while: no thread is slow for good.
+///
+/// Locks: is_sampled() needs none. Everything else takes a lock of its own, inside the pool's where
+/// that is held, and that of the inbox inside it; begin(), set_budget() and stop() also require the
+/// pool's.
 class PoolAdviser {
  public:
   constexpr PoolAdviser() noexcept = default;
@@ -81,9 +87,12 @@ class PoolAdviser {
   /// Gives its memory back.
   void stop() noexcept;
 
-  /// Of sampled pages; ignored while it does not run. `waits`: for other threads that tell it
-  /// something. false: it was not told, because one does.
-  bool references(std::span<const std::uint64_t> key_hashes, bool waits = true) noexcept;
+  /// Of a sampled page; ignored while it does not run.
+  void reference(std::uint64_t key_hash) noexcept;
+  static constexpr std::size_t most_at_once = 16;
+  /// Of up to `most_at_once` sampled pages, in order. Without the pool's lock, if possible: now and
+  /// then a thread does the work for all.
+  void references(std::span<const std::uint64_t> key_hashes) noexcept;
   /// What references() was told is warm-up; so many had happened until now.
   void forget_counts(const ReferenceCounts& so_far) noexcept;
   /// So many happened until now, sampled or not. Lets old ones fade.
@@ -91,8 +100,15 @@ class PoolAdviser {
   [[nodiscard]] PoolAdvice advice(std::uint64_t budget_bytes) noexcept;
   [[nodiscard]] std::optional<Violation> find_violation() noexcept;
 
-  // For fork: hold the lock across it.
-  Lock& lock() noexcept { return lock_; }
+  // For fork: hold the locks across it.
+  void lock() noexcept SQLITEMEM_NO_THREAD_SAFETY {
+    lock_.lock();
+    inbox_lock_.lock();
+  }
+  void unlock() noexcept SQLITEMEM_NO_THREAD_SAFETY {
+    inbox_lock_.unlock();
+    lock_.unlock();
+  }
 
  private:
   template <class Policies>
@@ -107,10 +123,16 @@ class PoolAdviser {
   template <class Use>
   void with_sampler(Use use) noexcept SQLITEMEM_REQUIRES(lock_);
   void publish_threshold() noexcept SQLITEMEM_REQUIRES(lock_);
+  [[nodiscard]] bool put_in_inbox(std::span<const std::uint64_t> key_hashes,
+                                  bool& is_full) noexcept;
+  /// How many samples there were.
+  std::uint32_t empty_inbox() noexcept SQLITEMEM_REQUIRES(lock_);
+  [[nodiscard]] bool is_home_of(std::uint64_t thread) const noexcept;
+  void clear_inbox() noexcept;
   [[nodiscard]] double correction() noexcept SQLITEMEM_REQUIRES(lock_);
 
   std::atomic<std::uint32_t> threshold_{0};
-  Lock lock_;
+  alignas(64) Lock lock_;  // Apart from what every miss looks at.
   AnySampler sampler_ SQLITEMEM_GUARDED_BY(lock_);
   PolicyKind policy_{};
   std::byte* block_ = nullptr;
@@ -123,6 +145,16 @@ class PoolAdviser {
   double references_ SQLITEMEM_GUARDED_BY(lock_) = 0;  // As far as they have not faded.
   double misses_ SQLITEMEM_GUARDED_BY(lock_) = 0;
   std::uint64_t since_aged_ SQLITEMEM_GUARDED_BY(lock_) = 0;
+
+  /// A home that does not come by leaves that many samples to the next one.
+  static constexpr std::size_t most_for_next_home = 8 * most_at_once;
+  alignas(64) Lock inbox_lock_;
+  std::uint32_t inbox_count_ SQLITEMEM_GUARDED_BY(inbox_lock_) = 0;
+  std::array<std::uint64_t, 2 * most_for_next_home> inbox_ SQLITEMEM_GUARDED_BY(inbox_lock_){};
+  static constexpr std::uint64_t anyone_but = std::uint64_t{1} << 63;
+  alignas(64) std::atomic<std::uint64_t> home_{0};  // A thread, or anyone but that.
+  static constexpr std::uint32_t most_for_others = 64;
+  std::uint32_t for_others_ SQLITEMEM_GUARDED_BY(lock_) = 0;  // So often home worked for them.
 };
 
 }  // namespace sqlitemem
