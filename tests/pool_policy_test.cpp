@@ -204,4 +204,21 @@ TEST_CASE("Reference mark: saturates at both ends", "[pool][policy]") {
   REQUIRE(mark.value() == 0);
 }
 
+TEST_CASE("S3-FIFO: the victim that is announced is the next one, unless it was referred to",
+          "[pool][policy]") {
+  S3Fifo policy;
+  policy.start({}, 0);
+  std::vector<FrameRecord> frames(100);
+  REQUIRE(policy.prefetch_victim() == nullptr);
+  for (std::size_t i = 0; i < frames.size(); ++i) policy.admit(frames[i], key_of(i));
+  const auto any_record = [](const FrameRecord&) { return true; };
+  for (int i = 0; i < 50; ++i) {
+    const FrameRecord* announced = policy.prefetch_victim();
+    REQUIRE(policy.choose_victim(any_record) == announced);
+  }
+  FrameRecord* const spared = policy.prefetch_victim();
+  for (int i = 0; i < 3; ++i) policy.on_reference(*spared);
+  REQUIRE(policy.choose_victim(any_record) != spared);
+}
+
 }  // namespace sqlitemem::tests

@@ -57,7 +57,7 @@ TEST_CASE("Sharing: a busy connection grows at the cost of one that is not", "[p
     use_page(fast, 1 + i);
     if (i % 100 == 0) use_page(slow, 10'000 + i);
   }
-  // Seven tenths of half the budget are safe; headers count.
+  // Three quarters of half the budget are safe; headers count.
   CHECK(slow.page_count() < 400);
   CHECK(slow.page_count() > 300);
   CHECK(fast.page_count() > 550);
@@ -105,6 +105,45 @@ TEST_CASE("Sharing: small connections give what is above their floors, and all i
   CHECK(subject.pool.evict(10'000) > 0);
   for (const PageCache* cache : caches) CHECK(cache->page_count() == 0);
   CHECK(large.page_count() == 0);
+  CHECK(broken_rule(subject.pool).empty());
+}
+
+TEST_CASE("two connections at their floors took the same pages from each other for ever",
+          "[pool]") {
+  TestPool subject({.extents = 128, .budget_frames = 4 * sharing_budget});
+  PageCache& first = subject.create();
+  PageCache& second = subject.create();
+  Random random(1);
+  const auto run = [&](PageCache& cache, int references) {
+    for (int i = 0; i < references; ++i)
+      use_page(cache, 1 + static_cast<std::uint32_t>(random.below(32 * sharing_budget)));
+  };
+  run(first, 10'000);
+  run(second, 10'000);
+  // The one was not scheduled for a while: the other has all that it may have.
+  run(first, 50'000);
+  const std::uint64_t barriers = subject.pool.totals().barriers;
+  for (int turn = 0; turn < 1000; ++turn) {
+    run(first, 50);
+    run(second, 50);
+  }
+  CHECK(subject.pool.totals().barriers - barriers < 100);
+  CHECK(broken_rule(subject.pool).empty());
+}
+
+TEST_CASE("a connection that joined a full pool took one page at a time", "[pool]") {
+  TestPool subject({.extents = 128, .budget_frames = 4 * sharing_budget});
+  PageCache& first = subject.create();
+  PageCache& second = subject.create();
+  // Its few pages are very old when it begins to work.
+  read_pages(second, 1, 100);
+  read_pages(first, 1, 40 * sharing_budget);
+  const PoolTotals before = subject.pool.totals();
+  read_pages(second, 1000, sharing_budget);
+  const PoolTotals after = subject.pool.totals();
+  CHECK(second.page_count() > sharing_budget);
+  CHECK(after.foreign_evictions - before.foreign_evictions > sharing_budget * 9 / 10);
+  CHECK((after.barriers - before.barriers) * 10 < sharing_budget);
   CHECK(broken_rule(subject.pool).empty());
 }
 

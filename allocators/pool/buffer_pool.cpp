@@ -78,6 +78,7 @@ PageCache* BufferPool::create(std::size_t page, std::size_t extra, bool is_purge
   cache->is_purgeable_ = is_purgeable;
   cache->reset_table();
   cache->kind_ = *kind;
+  cache->locator_ = PageLocator(store_.kind(*kind));
   cache->policy_.start(policy_kind_, PolicyMemory(), 0);
   cache->is_mark_ = cache->policy_.reference_is_a_mark();
   const std::uintptr_t offset = reinterpret_cast<std::uintptr_t>(cache) - slots_begin_;
@@ -89,7 +90,7 @@ PageCache* BufferPool::create(std::size_t page, std::size_t extra, bool is_purge
   cache->refusals_left_ = 0;
   cache->batch_ = 1;
   cache->turns_left_ = 0;
-  cache->rounds_alone_ = cache->pause_ = 0;
+  cache->rounds_paid_ = cache->rounds_alone_ = cache->pause_ = 0;
   cache->idle_looks_ = 0;
   cache->references_seen_ = cache->misses_seen_ = cache->evictions_seen_ = 0;
   cache->weight_pages_.store(100, std::memory_order_relaxed);
@@ -141,7 +142,7 @@ void BufferPool::account(PageCache& cache) noexcept {
   const auto since = [](std::uint64_t now, std::uint64_t& seen) noexcept {
     const std::uint64_t more = now >= seen ? now - seen : now;
     seen = now;
-    return std::min<std::uint64_t>(more, 2 * most_turns);
+    return std::min<std::uint64_t>(more, 2 * (most_turns << most_doublings));
   };
   const std::uint64_t made = since(cache.misses_, cache.misses_seen_);
   const std::uint64_t evicted = since(cache.evictions_, cache.evictions_seen_);
@@ -187,7 +188,7 @@ void BufferPool::drop_one(PageCache& cache, Frame& frame, KeyMemory memory) noex
 }
 
 void BufferPool::drop(PageCache& cache, Frame* list, KeyMemory memory, bool trims) noexcept {
-  if (cache.sampled_count_ != 0) cache.give_samples(true);
+  if (cache.sampled_count_ != 0) cache.give_samples();
   const LockGuard guard(lock_);
   account(cache);
   while (list != nullptr) {

@@ -194,11 +194,13 @@ class BufferPool {
   static constexpr std::uint32_t few_pages = 64;
   /// Misses that a cache may serve with its own pages before it asks again who is to pay.
   static constexpr std::uint32_t most_turns = 128;
+  /// Twice as many each time that it paid again, up to four times.
+  static constexpr std::uint32_t most_doublings = 2;
   /// Caches that are compared for a donor, in turn. Of more, some are a good enough sample.
   static constexpr std::uint32_t compared_caches = 16;
   /// Of a connection's share of the budget, what no other may take away. More of it saves fewer
   /// misses of all eight uneven connections together; less costs the quietest of them too much.
-  static constexpr std::uint64_t floor_percent = 70;
+  static constexpr std::uint64_t floor_percent = 75;
   enum class Floors : std::uint8_t { respect, ignore };
 
   [[nodiscard]] PageCache* new_slot() noexcept SQLITEMEM_REQUIRES(lock_);
@@ -267,6 +269,7 @@ class BufferPool {
   };
   [[nodiscard]] Donor find_donor(const PageCache* own, std::uint32_t compared,
                                  Floors floors) noexcept SQLITEMEM_REQUIRES(lock_);
+  [[nodiscard]] static bool is_below_floor(const PageCache& cache, Floors floors) noexcept;
   [[nodiscard]] bool pays_itself(PageCache& own, const Donor& donor, Floors floors) noexcept
       SQLITEMEM_REQUIRES(lock_);
   [[nodiscard]] std::uint32_t evict_own(PageCache& own) noexcept SQLITEMEM_REQUIRES(lock_);

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "allocators/base/bytes.h"
 #include "allocators/pool/policy/policy.h"
 
 namespace sqlitemem {
@@ -67,6 +68,10 @@ struct Frame {
   }
 };
 static_assert(sizeof(Frame) == 56);
+/// With `extra` bytes behind it.
+constexpr std::size_t frame_header_bytes(std::size_t extra) noexcept {
+  return round_up(sizeof(Frame) + extra, 8);
+}
 inline Frame& Frame::of(FrameRecord& record) noexcept {
   return *reinterpret_cast<Frame*>(reinterpret_cast<std::byte*>(&record) - offsetof(Frame, record));
 }

@@ -14,7 +14,7 @@ FrameKind make_kind(std::size_t page, std::size_t extra) {
   FrameKind kind;
   kind.page_bytes = static_cast<std::uint32_t>(page);
   kind.extra_bytes = static_cast<std::uint32_t>(extra);
-  kind.header_bytes = static_cast<std::uint32_t>(round_up(sizeof(Frame) + extra, 8));
+  kind.header_bytes = static_cast<std::uint32_t>(frame_header_bytes(extra));
   // 16 bytes more than the last header: what SQLite may read past a page stays inside the extent.
   kind.frames = static_cast<std::uint32_t>(std::min<std::size_t>(
       std::size_t{1} << extent_frames_shift, (extent_bytes - 16) / (page + kind.header_bytes)));
@@ -263,6 +263,7 @@ std::optional<Violation> FrameStore::find_violation() const noexcept {
     const auto where = reinterpret_cast<std::uintptr_t>(address(extent));
     if (!entry.is_open) continue;
     const FrameKind& kind = kinds_[entry.kind];
+    const PageLocator locator(kind);
     if ((entry.used & ~entry.charged) != 0)
       return Violation{"a page in use is charged", entry.charged, entry.used, where};
     if ((entry.charged & ~all_slots(kind)) != 0)
@@ -283,6 +284,8 @@ std::optional<Violation> FrameStore::find_violation() const noexcept {
       const Frame* header = frame(index);
       if (index_of(*header) != index)
         return Violation{"a header has its frame's number", index, index_of(*header), where};
+      if (locator.data_of(header) != header->data)
+        return Violation{"data lies where its header's place says", index, 0, where};
       if ((entry.used >> slot & 1) == 0 && header->owner.load() != 0)
         return Violation{"a free frame has no cache", 0, index, where};
     }

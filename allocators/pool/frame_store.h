@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -30,6 +31,30 @@ struct FrameKind {
   /// What one page costs: its data and its header.
   [[nodiscard]] std::uint64_t frame_bytes() const { return page_bytes + header_bytes; }
 };
+/// Tells where the data of a frame lies without a look at its header, which may be far away.
+class PageLocator {
+ public:
+  constexpr PageLocator() noexcept = default;
+  explicit PageLocator(const FrameKind& kind) noexcept
+      : headers_at_(kind.headers_at),
+        per_byte_(static_cast<std::uint32_t>((std::uint64_t{1} << 32) / kind.header_bytes + 1)),
+        page_shift_(static_cast<std::uint32_t>(std::countr_zero(kind.page_bytes))) {}
+
+  /// Of a frame of this kind: its `data`. Of any other address: some address.
+  [[nodiscard]] const std::byte* data_of(const Frame* frame) const noexcept {
+    const auto address = reinterpret_cast<std::uintptr_t>(frame);
+    const std::uintptr_t within = address % extent_bytes;
+    const std::uint64_t slot =
+        std::uint64_t{static_cast<std::uint32_t>(within - headers_at_)} * per_byte_ >> 32;
+    return reinterpret_cast<const std::byte*>(address - within + (slot << page_shift_));
+  }
+
+ private:
+  std::uint32_t headers_at_ = 0;
+  std::uint32_t per_byte_ = 0;  ///< 2^32 divided by the bytes of a header, rounded up.
+  std::uint32_t page_shift_ = 0;
+};
+
 using KindIndex = std::uint8_t;
 inline constexpr KindIndex max_frame_kinds = 16;
 

@@ -12,6 +12,16 @@ inline void PageCache::read_time() noexcept {
   policy_.set_time(static_cast<std::uint16_t>(pool_->time()));
 }
 
+/// A victim was used long ago: none of it is near the processor, and each step of evicting it would
+/// wait for the one before.
+inline void PageCache::prefetch_victim() const noexcept {
+  FrameRecord* record = policy_.prefetch_victim();
+  if (record == nullptr) return;
+  Frame& frame = Frame::of(*record);
+  __builtin_prefetch(&buckets_[frame.page_number() & mask_], 1);
+  prefetch(&frame);
+}
+
 inline Frame* PageCache::evict_one() noexcept {
   FrameRecord* victim = policy_.choose_victim(
       [](const FrameRecord& record) { return !Frame::of(record).is_pinned(); });
@@ -19,6 +29,7 @@ inline Frame* PageCache::evict_one() noexcept {
   Frame& frame = Frame::of(*victim);
   unlink(frame);
   count(evictions_);
+  if (is_large()) prefetch_victim();
   return &frame;
 }
 

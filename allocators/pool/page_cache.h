@@ -10,6 +10,7 @@
 #include "allocators/pool/owner_biased_lock.h"
 #include "allocators/pool/page_hash.h"
 #include "allocators/pool/policy/policy_set.h"
+#include "allocators/pool/pool_adviser.h"
 #include "allocators/pool/recent_references.h"
 
 namespace sqlitemem {
@@ -58,8 +59,8 @@ class alignas(64) PageCache {
   friend class BufferPool;
   friend struct PoolTestAccess;
   static constexpr std::uint32_t first_buckets = 16;  // In the slot itself: most caches are small.
+  static constexpr std::uint32_t least_large_buckets = 4096;
   static constexpr std::uint32_t max_batch = 32;
-  static constexpr std::uint32_t max_sampled = 32;
   /// In units of the pool's time: after that, another cache's pages may be much older than ours.
   static constexpr std::uint32_t longest_turns = 8;
   using Counter = std::atomic<std::uint64_t>;  // Written by the owner only.
@@ -87,6 +88,16 @@ class alignas(64) PageCache {
     while (frame != nullptr && frame->page_number() != key) frame = frame->next;
     return frame;
   }
+  /// Whether what its pages need is too much for the processor's own cache.
+  [[nodiscard]] bool is_large() const noexcept { return mask_ >= least_large_buckets - 1; }
+  /// What a fetch touches, all at once: the second half of the header (SQLite counts references
+  /// there) and the data would be asked for after the first half has come. Any address is harmless,
+  /// that of no frame too.
+  [[gnu::always_inline]] void prefetch(const Frame* frame) const noexcept {
+    __builtin_prefetch(reinterpret_cast<const std::byte*>(frame) + 64, 1);
+    __builtin_prefetch(locator_.data_of(frame));
+  }
+  void prefetch_victim() const noexcept;
   [[nodiscard]] std::uint32_t spares() const noexcept {
     return spare_count_.load(std::memory_order_relaxed);
   }
@@ -133,7 +144,7 @@ class alignas(64) PageCache {
   void note_sampled(const Frame& frame) noexcept;
   void note_first_page() noexcept;
   /// Out of the pool's lock, as far as it can be: this is long work.
-  void give_samples(bool waits) noexcept;
+  void give_samples() noexcept;
   void link(Frame& frame, std::uint32_t key) noexcept {
     Frame*& bucket = buckets_[key & mask_];
     frame.next = bucket;
@@ -164,6 +175,8 @@ class alignas(64) PageCache {
   std::atomic<std::uint32_t> pinned_{0};
   std::atomic<std::uint32_t> frames_{0};
   std::uint32_t last_unpinned_ = 0;  // A hint: SQLite writes a page in order to free one.
+
+  PageLocator locator_;
 
   // What a miss needs.
   Counter misses_{0};  // Pages that were made.
@@ -196,12 +209,14 @@ class alignas(64) PageCache {
   std::atomic<std::uint64_t> used_at_ns_{0};
   std::uint64_t references_seen_ = 0;  // When the pool looked for idle caches.
   std::uint32_t idle_looks_ = 0;       // So many times in a row there was no new one.
+  std::uint32_t rounds_paid_ = 0;      // Of evictions in a row, with own pages: up to a few.
   std::uint32_t rounds_alone_ = 0;     // Of evictions, in which it takes no foreign pages.
   std::uint32_t pause_ = 0;            // How many those were at first.
 
   RecentReferences recent_;
-  std::array<std::uint64_t, max_sampled> sampled_{};  // References that the adviser will be told.
-  std::array<Frame*, max_batch> spare_{};             // Free frames that this cache holds.
+  // References that the adviser will be told.
+  std::array<std::uint64_t, PoolAdviser::most_at_once> sampled_{};
+  std::array<Frame*, max_batch> spare_{};  // Free frames that this cache holds.
   std::array<Frame*, first_buckets> first_table_{};
 };
 
@@ -212,6 +227,7 @@ class alignas(64) PageCache {
 namespace sqlitemem {
 
 inline Frame* PageCache::fetch_entered(std::uint32_t key, FetchMode mode) noexcept {
+  if (is_large()) prefetch(buckets_[key & mask_]);
   Frame* frame = find(key);
   if (frame == nullptr) {
     if (mode != FetchMode::lookup) return fetch_absent(key, mode);

@@ -72,6 +72,8 @@ void BufferPool::wake(PageCache& cache) noexcept {
 }
 
 void BufferPool::plan_if_old() noexcept {
+  // Looked at first: a write takes the line from every connection, each time that it asks.
+  if (!plan_is_old_.load(std::memory_order_relaxed)) return;
   if (!plan_is_old_.exchange(false, std::memory_order_relaxed)) return;
   plan();
   update_over_budget();
@@ -124,7 +126,14 @@ BufferPool::Donor BufferPool::find_donor(const PageCache* own, std::uint32_t com
   return donor;
 }
 
-/// At its floor it takes pages of those above theirs, else it would pay with its own for every
+/// Not merely at its floor, where it was taken down to: what it took back then would be taken again
+/// at once, and so on.
+bool BufferPool::is_below_floor(const PageCache& cache, Floors floors) noexcept {
+  const std::uint64_t floor = cache.floor_frames_.load(std::memory_order_relaxed);
+  return floors == Floors::respect && cache.page_count() <= floor * 7 / 8;
+}
+
+/// Below its floor it takes pages of those above theirs, else it would pay with its own for every
 /// batch. Above it, its own are at hand and those of others are not, so that theirs have to be
 /// twice as old: connections of the same habits leave each other alone. Where the others were in
 /// use, its own are what is left.
@@ -135,9 +144,7 @@ bool BufferPool::pays_itself(PageCache& own, const Donor& donor, Floors floors) 
     --own.rounds_alone_;
     return true;
   }
-  const bool is_at_floor = floors == Floors::respect &&
-                           own.page_count() <= own.floor_frames_.load(std::memory_order_relaxed);
-  if (is_at_floor) return false;
+  if (is_below_floor(own, floors)) return false;
   return 2 * std::uint64_t{age_of(own)} >= donor.age;
 }
 
@@ -157,13 +164,17 @@ std::uint32_t BufferPool::evict_own(PageCache& own) noexcept {
   reuse(&own, own, *victim);
   const bool is_alone = purgeable_caches_ == 1;
   const auto share = static_cast<std::uint32_t>(capacity_frames_ / 64);
-  own.turns_left_ = std::min({most_turns, is_alone ? most_turns : share, own.page_count() / 4});
+  const std::uint32_t turns =
+      std::min({most_turns, is_alone ? most_turns : share, own.page_count() / 4});
+  own.turns_left_ = turns << own.rounds_paid_;
+  if (own.rounds_paid_ < most_doublings) ++own.rounds_paid_;
   own.turns_from_ = time();
   return 1;
 }
 
 /// 0: its owner is inside, or none of its pages may go. A barrier costs a microsecond, so a visit
-/// takes more than is needed now, as long as its pages are older than those of the others.
+/// takes more than is needed now, as long as its pages are older than those of the others, which do
+/// not include own ones that it is entitled to keep.
 std::uint32_t BufferPool::evict_foreign(PageCache* own, const Donor& donor, std::uint32_t most,
                                         Floors floors) noexcept {
   PageCache& cache = *donor.cache;
@@ -174,7 +185,7 @@ std::uint32_t BufferPool::evict_foreign(PageCache* own, const Donor& donor, std:
     met_busy_cache_ = passed_busy_cache_ = true;
     most = 0;
   }
-  const std::uint32_t own_age = own == nullptr ? 0 : age_of(*own);
+  const std::uint32_t own_age = own == nullptr || is_below_floor(*own, floors) ? 0 : age_of(*own);
   while (evicted < most && has_to_give(cache, floors)) {
     if (evicted != 0) {
       publish_age(cache);
@@ -215,6 +226,7 @@ std::uint32_t BufferPool::evict_some(PageCache* own, std::uint32_t wanted, Floor
       break;
     }
   }
+  if (own != nullptr && is_foreign) own->rounds_paid_ = 0;
   // Where the others are busy themselves, knocking at their doors costs both sides more than it
   // brings: each time in vain doubles the rounds without.
   if (own != nullptr && is_foreign != met_busy_cache_) {

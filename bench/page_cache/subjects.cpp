@@ -7,7 +7,6 @@
 #include <cstdlib>
 #include <string>
 
-#include "allocators/base/bytes.h"
 #include "allocators/pool/frame.h"
 #include "bench/support/interleave.h"
 
@@ -34,8 +33,7 @@ Function find(void* library, const char* symbol, std::string_view subject) {
 
 const sqlite3_pcache_methods2& load_ours(std::uint64_t pages) {
   // A page costs its header, too; whatever that comes to, each subject may hold as many.
-  const std::uint64_t frame_bytes =
-      page_bytes_asked + round_up(sizeof(Frame) + extra_bytes_asked, 8);
+  const std::uint64_t frame_bytes = page_bytes_asked + frame_header_bytes(extra_bytes_asked);
   setenv("SQLITEMEM_BUFFER_POOL_SIZE", std::to_string(pages * frame_bytes).c_str(), 1);
   void* library = load_library(our_pool, SQLITEMEM_BENCH_POOL);
   using Entry = const sqlite3_pcache_methods2* (*)();

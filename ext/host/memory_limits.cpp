@@ -25,6 +25,8 @@ std::uint64_t value_of(Limit limit) noexcept {
 
 void read_limits() noexcept {
   const std::uint64_t now = coarse_clock_ns();
+  // Looked at first, so that threads do not take the line from each other for nothing.
+  if (read_at_ns.load(std::memory_order_relaxed) == now) return;
   if (read_at_ns.exchange(now, std::memory_order_relaxed) == now) return;
   soft_limit.store(value_of(soft_limit_of.load()), std::memory_order_relaxed);
   hard_limit.store(value_of(hard_limit_of.load()), std::memory_order_relaxed);

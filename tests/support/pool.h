@@ -27,7 +27,7 @@ namespace sqlitemem::tests {
 inline constexpr std::size_t test_page = 4096, test_extra = 216;
 
 /// What a connection's page costs with the sizes above.
-inline constexpr std::uint64_t test_frame_bytes = 4096 + 56 + 216;
+inline constexpr std::uint64_t test_frame_bytes = test_page + frame_header_bytes(test_extra);
 
 inline PolicyKind policy_named(std::string_view name) {
   for (std::size_t i = 0; i < policy_names.size(); ++i) {

@@ -97,6 +97,11 @@ class PolicySet {
   [[gnu::always_inline]] void prefetch(std::uint64_t key_hash) const noexcept {
     if (const auto* policy = std::get_if<Default>(&policy_)) policy->prefetch(key_hash);
   }
+  /// Of the default policy; nullptr: it is another one, or there is no victim.
+  [[gnu::always_inline]] FrameRecord* prefetch_victim() const noexcept {
+    const auto* policy = std::get_if<Default>(&policy_);
+    return policy != nullptr ? policy->prefetch_victim() : nullptr;
+  }
   [[gnu::always_inline]] bool admit(FrameRecord& frame, std::uint64_t key_hash) noexcept {
     if (auto* policy = std::get_if<Default>(&policy_)) [[likely]]
       return policy->admit(frame, key_hash);
