@@ -187,7 +187,8 @@ inline constexpr auto options = std::to_array<OptionSpec>({
      "is faster, and holds more."},
     {"huge_pages", &Config::huge_pages, OptionType::enumeration, OptionContext::runtime,
      "Large objects", 0, 1, config_detail::off_on,
-     "Ask for transparent huge pages for large objects of 2 MiB and more."},
+     "Ask for transparent huge pages for large objects of 2 MiB and more; set when the process "
+     "starts, for the buffer pool, too: faster with many pages, and up to 2 MiB more resident."},
     {"purge_delay", &Config::purge_delay, OptionType::milliseconds, OptionContext::runtime,
      "Release", 0, 3600 * 1000, {},
      "How long freed memory stays resident for re-use before it goes back to the operating "

@@ -37,12 +37,17 @@ extern "C" void sqlitemem_pool_after_fork() SQLITEMEM_NO_THREAD_SAFETY {
   pool.lock().unlock();
 }
 
-bool reserve(Area& area, std::size_t bytes, std::size_t alignment) noexcept {
+bool reserve(Area& area, std::size_t bytes, std::size_t alignment, std::size_t stride) noexcept {
   void* begin = os_pages().reserve(bytes, alignment);
   if (begin == nullptr) return false;
-  area.start(os_pages(), static_cast<std::byte*>(begin), bytes, page_bytes);
+  area.start(os_pages(), static_cast<std::byte*>(begin), bytes, stride);
   return true;
 }
+
+constexpr std::size_t huge_page_bytes = 2 * mib;
+bool uses_huge_pages() noexcept { return option(&Config::huge_pages) != 0; }
+/// The kernel makes no huge page of memory that is accessible in part.
+std::size_t extent_stride() noexcept { return uses_huge_pages() ? huge_page_bytes : page_bytes; }
 
 void give_up(Area& area) noexcept {
   if (area.begin() == nullptr) return;
@@ -55,8 +60,9 @@ bool reserve_for(PolicyKind policy, std::size_t extent_count, std::size_t area_b
   const std::size_t table_bytes = BufferPool::bytes_of_tables(policy, extent_count);
   const std::size_t slot_bytes =
       round_up(std::min(slot_area_bytes, extent_count * extent_bytes / 16), page_bytes);
-  if (reserve(extents, area_bytes, 2 * mib) && reserve(tables, table_bytes, page_bytes) &&
-      reserve(slots, slot_bytes, page_bytes)) {
+  if (reserve(extents, area_bytes, huge_page_bytes, extent_stride()) &&
+      reserve(tables, table_bytes, page_bytes, page_bytes) &&
+      reserve(slots, slot_bytes, page_bytes, page_bytes)) {
     extent_limit = extent_count;
     return true;
   }
@@ -138,7 +144,7 @@ std::optional<std::uint64_t> group_limit() noexcept {
 bool start() noexcept {
   const auto policy = static_cast<PolicyKind>(option(&Config::buffer_pool_policy));
   if (!reserve_all(policy)) return false;
-  if (option(&Config::huge_pages) != 0)
+  if (uses_huge_pages())
     os_pages().advise_huge(extents.begin(),
                            static_cast<std::size_t>(extents.end() - extents.begin()));
   const bool is_started = pool.start({.extents = &extents,

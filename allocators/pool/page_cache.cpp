@@ -93,6 +93,12 @@ inline void PageCache::make_page(Frame& frame, std::uint32_t key) noexcept {
     grow_table();
 }
 
+/// Of a cache that is so large that everything that it touches is far from the processor.
+Frame* PageCache::fetch_far(std::uint32_t key, FetchMode mode) noexcept {
+  prefetch(buckets_[key & mask_]);
+  return answer(find(key), key, mode);
+}
+
 Frame* PageCache::fetch_absent(std::uint32_t key, FetchMode mode) noexcept {
   policy_.prefetch(std::uint64_t{key} << 32);
   Frame* frame = recycle(mode);

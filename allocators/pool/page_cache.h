@@ -59,7 +59,7 @@ class alignas(64) PageCache {
   friend class BufferPool;
   friend struct PoolTestAccess;
   static constexpr std::uint32_t first_buckets = 16;  // In the slot itself: most caches are small.
-  static constexpr std::uint32_t least_large_buckets = 4096;
+  static constexpr std::uint32_t many_buckets = 1 << 12, very_many_buckets = 1 << 14;
   static constexpr std::uint32_t max_batch = 32;
   /// In units of the pool's time: after that, another cache's pages may be much older than ours.
   static constexpr std::uint32_t longest_turns = 8;
@@ -88,8 +88,10 @@ class alignas(64) PageCache {
     while (frame != nullptr && frame->page_number() != key) frame = frame->next;
     return frame;
   }
-  /// Whether what its pages need is too much for the processor's own cache.
-  [[nodiscard]] bool is_large() const noexcept { return mask_ >= least_large_buckets - 1; }
+  /// Whether what its pages need is too much for the processor's own cache. A little of that costs
+  /// a miss more than looking ahead does, but not a hit.
+  [[nodiscard]] bool is_large() const noexcept { return mask_ >= many_buckets - 1; }
+  [[nodiscard]] bool is_very_large() const noexcept { return mask_ >= very_many_buckets - 1; }
   /// What a fetch touches, all at once: the second half of the header (SQLite counts references
   /// there) and the data would be asked for after the first half has come. Any address is harmless,
   /// that of no frame too.
@@ -114,6 +116,10 @@ class alignas(64) PageCache {
   // With the lock entered; these leave it. What a hit does not need is out of line and called last,
   // so that a hit saves no registers.
   [[nodiscard]] Frame* fetch_entered(std::uint32_t key, FetchMode mode) noexcept;
+  [[nodiscard]] Frame* fetch_far(std::uint32_t key, FetchMode mode) noexcept;
+  /// `frame`: what was found.
+  [[nodiscard, gnu::always_inline]] Frame* answer(Frame* frame, std::uint32_t key,
+                                                  FetchMode mode) noexcept;
   [[nodiscard]] Frame* fetch_absent(std::uint32_t key, FetchMode mode) noexcept;
   [[nodiscard]] Frame* reference_otherwise(Frame& frame) noexcept;
   void unpin_entered(Frame& frame, bool is_discarded) noexcept;
@@ -226,9 +232,7 @@ class alignas(64) PageCache {
 
 namespace sqlitemem {
 
-inline Frame* PageCache::fetch_entered(std::uint32_t key, FetchMode mode) noexcept {
-  if (is_large()) prefetch(buckets_[key & mask_]);
-  Frame* frame = find(key);
+inline Frame* PageCache::answer(Frame* frame, std::uint32_t key, FetchMode mode) noexcept {
   if (frame == nullptr) {
     if (mode != FetchMode::lookup) return fetch_absent(key, mode);
   } else if (frame->is_pinned()) {
@@ -243,6 +247,12 @@ inline Frame* PageCache::fetch_entered(std::uint32_t key, FetchMode mode) noexce
   }
   lock_.leave();
   return frame;
+}
+
+inline Frame* PageCache::fetch_entered(std::uint32_t key, FetchMode mode) noexcept {
+  if (is_very_large()) [[unlikely]]
+    return fetch_far(key, mode);
+  return answer(find(key), key, mode);
 }
 
 inline Frame* PageCache::fetch(std::uint32_t key, FetchMode mode) noexcept {

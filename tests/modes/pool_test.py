@@ -255,7 +255,43 @@ def pages_held_are_those_of_the_file_and_of_the_memory_database():
     check(result.returncode == 0, result.stderr)
 
 
-main([pages_held_are_those_of_the_file_and_of_the_memory_database,
+HUGE_PAGES = '''
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute("PRAGMA cache_size=-100000")
+db.executescript("""
+CREATE TABLE t(x);
+WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 15000)
+  INSERT INTO t SELECT zeroblob(3000) FROM n;""")
+db.execute("SELECT sum(length(x)) FROM t").fetchall()
+held = db.execute("SELECT used_bytes FROM buffer_pool_stats()").fetchone()[0]
+with open("/proc/self/smaps_rollup", encoding="ascii") as file:
+    huge = [int(line.split()[1]) << 10 for line in file if line.startswith("AnonHugePages")][0]
+assert held > 50_000_000 and huge > held // 2, (held, huge)
+'''
+
+
+# The kernel makes none of memory that is accessible in part: the area has to grow by whole ones.
+def huge_pages_were_asked_for_and_never_made():
+    try:
+        with open("/sys/kernel/mm/transparent_hugepage/enabled", encoding="ascii") as file:
+            is_off = "[never]" in file.read()
+    except OSError:
+        is_off = True
+    if is_off:
+        print("transparent huge pages are switched off here: not tested")
+        return
+    path = os.path.abspath("huge.db")
+    if os.path.exists(path):
+        os.remove(path)
+    result = subprocess.run([PYTHON, "-c", HUGE_PAGES, path], capture_output=True, text=True,
+                            env={**os.environ, "LD_PRELOAD": PRELOAD,
+                                 "SQLITEMEM_HUGE_PAGES": "on"})
+    check(result.returncode == 0, result.stderr)
+
+
+main([huge_pages_were_asked_for_and_never_made,
+      pages_held_are_those_of_the_file_and_of_the_memory_database,
       answers_are_those_of_stock_in_every_journal_mode,
       answers_are_those_of_stock_under_every_policy,
       a_process_killed_while_it_writes_leaves_a_sound_database,
