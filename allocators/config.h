@@ -188,7 +188,8 @@ inline constexpr auto options = std::to_array<OptionSpec>({
     {"huge_pages", &Config::huge_pages, OptionType::enumeration, OptionContext::runtime,
      "Large objects", 0, 1, config_detail::off_on,
      "Ask for transparent huge pages for large objects of 2 MiB and more; set when the process "
-     "starts, for the buffer pool, too: faster with many pages, and up to 2 MiB more resident."},
+     "starts, and without a limit of address space, for the buffer pool, too. Faster with many "
+     "pages, but the kernel may make resident again what is given back of a huge page in parts."},
     {"purge_delay", &Config::purge_delay, OptionType::milliseconds, OptionContext::runtime,
      "Release", 0, 3600 * 1000, {},
      "How long freed memory stays resident for re-use before it goes back to the operating "

@@ -6,11 +6,23 @@
 #include <thread>
 #include <vector>
 
+#include "allocators/base/thread_id.h"
 #include "allocators/pool/page_hash.h"
 #include "allocators/pool/pool_adviser.h"
 #include "tests/support/catch.h"
 #include "tests/support/failing_pages.h"
 #include "tests/support/model.h"
+
+namespace sqlitemem {
+
+struct AdviserTestAccess {
+  static bool is_home(const PoolAdviser& adviser) {
+    return adviser.is_home_of(current_thread_id());
+  }
+  static constexpr int rounds_to_relief = PoolAdviser::most_for_others;
+};
+
+}  // namespace sqlitemem
 
 namespace sqlitemem::tests {
 namespace {
@@ -106,6 +118,40 @@ TEST_CASE("Adviser: references of many threads all count", "[pool][advice][threa
     for (int i = 0; i < 50; ++i) static_cast<void>(subject.adviser.advice(1));
   }
   REQUIRE(sample_counts(subject.adviser)[3] == threads * each);
+  REQUIRE_FALSE(subject.adviser.find_violation());
+}
+
+TEST_CASE("Adviser: a home that works for others is relieved, and the next one serves a whole term",
+          "[pool][advice][threads]") {
+  TestAdviser subject;
+  const auto some = draw(sampled_pages(100), PoolAdviser::most_at_once, 1);
+  bool other_was_home = false;
+  const auto other_tells = [&] {
+    std::thread([&] {
+      tell(subject.adviser, some);
+      other_was_home = AdviserTestAccess::is_home(subject.adviser);
+    }).join();
+  };
+  REQUIRE_FALSE(AdviserTestAccess::is_home(subject.adviser));
+  for (int batch = 0; batch < 8; ++batch) tell(subject.adviser, some);
+  for (int term = 0; term < 2; ++term) {
+    CAPTURE(term);
+    for (int batch = 0; batch < 8; ++batch) tell(subject.adviser, some);  // Nothing is left.
+    int rounds = 0;
+    while (AdviserTestAccess::is_home(subject.adviser)) {
+      REQUIRE(rounds <= AdviserTestAccess::rounds_to_relief);
+      other_tells();
+      REQUIRE_FALSE(other_was_home);
+      tell(subject.adviser, some);
+      ++rounds;
+    }
+    // It began with what it found in the inbox.
+    REQUIRE(rounds > AdviserTestAccess::rounds_to_relief * 3 / 4);
+    other_tells();
+    REQUIRE(other_was_home);
+    // That thread is gone: the inbox fills, and the first thread is home again.
+    for (int batch = 0; batch < 8; ++batch) tell(subject.adviser, some);
+  }
   REQUIRE_FALSE(subject.adviser.find_violation());
 }
 

@@ -45,7 +45,10 @@ bool reserve(Area& area, std::size_t bytes, std::size_t alignment, std::size_t s
 }
 
 constexpr std::size_t huge_page_bytes = 2 * mib;
-bool uses_huge_pages() noexcept { return option(&Config::huge_pages) != 0; }
+/// Where address space or data are limited, extents are opened and unmapped one by one.
+bool uses_huge_pages() noexcept {
+  return option(&Config::huge_pages) != 0 && !process_heap().is_space_limited();
+}
 /// The kernel makes no huge page of memory that is accessible in part.
 std::size_t extent_stride() noexcept { return uses_huge_pages() ? huge_page_bytes : page_bytes; }
 

@@ -194,7 +194,7 @@ class BufferPool {
   static constexpr std::uint32_t few_pages = 64;
   /// Misses that a cache may serve with its own pages before it asks again who is to pay.
   static constexpr std::uint32_t most_turns = 128;
-  /// Twice as many each time that it paid again, up to four times.
+  /// Twice as many each time that its own pages were again the oldest, up to four times.
   static constexpr std::uint32_t most_doublings = 2;
   /// Caches that are compared for a donor, in turn. Of more, some are a good enough sample.
   static constexpr std::uint32_t compared_caches = 16;
@@ -273,6 +273,7 @@ class BufferPool {
   [[nodiscard]] bool pays_itself(PageCache& own, const Donor& donor, Floors floors) noexcept
       SQLITEMEM_REQUIRES(lock_);
   [[nodiscard]] std::uint32_t evict_own(PageCache& own) noexcept SQLITEMEM_REQUIRES(lock_);
+  void grant_turns(PageCache& own, bool is_settled) noexcept SQLITEMEM_REQUIRES(lock_);
   [[nodiscard]] std::uint32_t evict_foreign(PageCache* own, const Donor& donor, std::uint32_t most,
                                             Floors floors) noexcept SQLITEMEM_REQUIRES(lock_);
   void fit_policy(PageCache& cache, bool is_full) noexcept SQLITEMEM_REQUIRES(lock_);

@@ -285,7 +285,9 @@ std::optional<Violation> FrameStore::find_violation() const noexcept {
       if (index_of(*header) != index)
         return Violation{"a header has its frame's number", index, index_of(*header), where};
       if (locator.data_of(header) != header->data)
-        return Violation{"data lies where its header's place says", index, 0, where};
+        return Violation{"data lies where its header's place says",
+                         reinterpret_cast<std::uintptr_t>(header->data),
+                         reinterpret_cast<std::uintptr_t>(locator.data_of(header)), where};
       if ((entry.used >> slot & 1) == 0 && header->owner.load() != 0)
         return Violation{"a free frame has no cache", 0, index, where};
     }

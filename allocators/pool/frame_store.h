@@ -40,6 +40,7 @@ class PageLocator {
         per_byte_(static_cast<std::uint32_t>((std::uint64_t{1} << 32) / kind.header_bytes + 1)),
         page_shift_(static_cast<std::uint32_t>(std::countr_zero(kind.page_bytes))) {}
 
+  bool operator==(const PageLocator&) const = default;
   /// Of a frame of this kind: its `data`. Of any other address: some address.
   [[nodiscard]] const std::byte* data_of(const Frame* frame) const noexcept {
     const auto address = reinterpret_cast<std::uintptr_t>(frame);

@@ -19,7 +19,7 @@ inline void PageCache::prefetch_victim() const noexcept {
   if (record == nullptr) return;
   Frame& frame = Frame::of(*record);
   __builtin_prefetch(&buckets_[frame.page_number() & mask_], 1);
-  prefetch(&frame);
+  prefetch(frame);
 }
 
 inline Frame* PageCache::evict_one() noexcept {
@@ -29,7 +29,6 @@ inline Frame* PageCache::evict_one() noexcept {
   Frame& frame = Frame::of(*victim);
   unlink(frame);
   count(evictions_);
-  if (is_large()) prefetch_victim();
   return &frame;
 }
 
@@ -47,7 +46,9 @@ inline Frame* PageCache::recycle(FetchMode mode) noexcept {
     return nullptr;
   --turns_left_;
   read_time();
-  return evict_one();
+  Frame* frame = evict_one();
+  if (is_large()) prefetch_victim();
+  return frame;
 }
 
 /// nullptr: there is no memory, or SQLite shall write a page instead.
@@ -95,7 +96,8 @@ inline void PageCache::make_page(Frame& frame, std::uint32_t key) noexcept {
 
 /// Of a cache that is so large that everything that it touches is far from the processor.
 Frame* PageCache::fetch_far(std::uint32_t key, FetchMode mode) noexcept {
-  prefetch(buckets_[key & mask_]);
+  if (const Frame* first = buckets_[key & mask_]; first != nullptr) [[likely]]
+    prefetch(*first);
   return answer(find(key), key, mode);
 }
 

@@ -92,12 +92,14 @@ class alignas(64) PageCache {
   /// a miss more than looking ahead does, but not a hit.
   [[nodiscard]] bool is_large() const noexcept { return mask_ >= many_buckets - 1; }
   [[nodiscard]] bool is_very_large() const noexcept { return mask_ >= very_many_buckets - 1; }
-  /// What a fetch touches, all at once: the second half of the header (SQLite counts references
-  /// there) and the data would be asked for after the first half has come. Any address is harmless,
-  /// that of no frame too.
-  [[gnu::always_inline]] void prefetch(const Frame* frame) const noexcept {
-    __builtin_prefetch(reinterpret_cast<const std::byte*>(frame) + 64, 1);
-    __builtin_prefetch(locator_.data_of(frame));
+  /// What a fetch touches beside the frame itself, all at once instead of after it has come: behind
+  /// it SQLite counts references and looks whether the page is initialised (up to 130 bytes from
+  /// the frame on, in 3.40 and 3.53), and then it looks at the data.
+  [[gnu::always_inline]] void prefetch(const Frame& frame) const noexcept {
+    const auto header = reinterpret_cast<std::uintptr_t>(&frame);
+    __builtin_prefetch(reinterpret_cast<const void*>(header + 64), 1);
+    __builtin_prefetch(reinterpret_cast<const void*>(header + 128), 1);
+    __builtin_prefetch(locator_.data_of(&frame));
   }
   void prefetch_victim() const noexcept;
   [[nodiscard]] std::uint32_t spares() const noexcept {
@@ -169,7 +171,7 @@ class alignas(64) PageCache {
   [[nodiscard]] Frame* take_out_all() noexcept;
   void reset_table() noexcept;
 
-  // What a hit needs is one cache line.
+  // What a hit needs is one cache line; a far one looks at the next, too.
   OwnerBiasedLock lock_;
   std::uint32_t mask_ = first_buckets - 1;
   bool is_purgeable_ = true;  // false: an in-memory database, whose pages are never evicted.

@@ -147,13 +147,15 @@ void PoolAdviser::clear_inbox() noexcept {
   inbox_count_ = 0;
 }
 
-std::uint32_t PoolAdviser::empty_inbox() noexcept {
-  std::array<std::uint64_t, 2 * most_for_next_home> taken;
+std::uint32_t PoolAdviser::take_from_inbox() noexcept {
+  std::array<std::uint64_t, most_at_a_visit> taken;
   std::uint32_t count = 0;
   {
     const LockGuard guard(inbox_lock_);
-    count = std::exchange(inbox_count_, 0);
+    count = std::min<std::uint32_t>(inbox_count_, taken.size());
+    inbox_count_ -= count;
     std::copy_n(inbox_.begin(), count, taken.begin());
+    std::copy_n(inbox_.begin() + count, inbox_count_, inbox_.begin());
   }
   with_sampler([&](auto& sampler) {
     for (const std::uint64_t key_hash : std::span(taken).first(count)) {
@@ -162,6 +164,11 @@ std::uint32_t PoolAdviser::empty_inbox() noexcept {
   });
   publish_threshold();
   return count;
+}
+
+void PoolAdviser::empty_inbox() noexcept {
+  while (take_from_inbox() != 0) {
+  }
 }
 
 bool PoolAdviser::is_home_of(std::uint64_t thread) const noexcept {
@@ -175,15 +182,17 @@ void PoolAdviser::references(std::span<const std::uint64_t> key_hashes) noexcept
   bool is_full = false;
   while (!put_in_inbox(key_hashes, is_full)) {
     const LockGuard guard(lock_);
-    empty_inbox();
+    take_from_inbox();
   }
   if (!is_full && !is_home_of(self)) return;
   // Who has the lock will be back soon.
   if (!lock_.try_lock()) return;
-  if (empty_inbox() > key_hashes.size()) ++for_others_;
-  const bool is_relieved = for_others_ >= most_for_others;
-  if (is_relieved) for_others_ = 0;
-  home_.store(is_relieved ? anyone_but | self : self, std::memory_order_relaxed);
+  if (home_.load(std::memory_order_relaxed) != self) {
+    home_.store(self, std::memory_order_relaxed);
+    for_others_ = 0;
+  }
+  if (take_from_inbox() > key_hashes.size()) ++for_others_;
+  if (for_others_ == most_for_others) home_.store(anyone_but | self, std::memory_order_relaxed);
   lock_.unlock();
 }
 

@@ -111,6 +111,7 @@ class PoolAdviser {
   }
 
  private:
+  friend struct AdviserTestAccess;
   template <class Policies>
   struct SamplersOf;
   template <class... Policy>
@@ -125,8 +126,9 @@ class PoolAdviser {
   void publish_threshold() noexcept SQLITEMEM_REQUIRES(lock_);
   [[nodiscard]] bool put_in_inbox(std::span<const std::uint64_t> key_hashes,
                                   bool& is_full) noexcept;
-  /// How many samples there were.
-  std::uint32_t empty_inbox() noexcept SQLITEMEM_REQUIRES(lock_);
+  /// Works on what came first, not for longer than a fetch may take; how many samples that was.
+  std::uint32_t take_from_inbox() noexcept SQLITEMEM_REQUIRES(lock_);
+  void empty_inbox() noexcept SQLITEMEM_REQUIRES(lock_);
   [[nodiscard]] bool is_home_of(std::uint64_t thread) const noexcept;
   void clear_inbox() noexcept;
   [[nodiscard]] double correction() noexcept SQLITEMEM_REQUIRES(lock_);
@@ -148,6 +150,7 @@ class PoolAdviser {
 
   /// A home that does not come by leaves that many samples to the next one.
   static constexpr std::size_t most_for_next_home = 8 * most_at_once;
+  static constexpr std::size_t most_at_a_visit = 3 * most_at_once;
   alignas(64) Lock inbox_lock_;
   std::uint32_t inbox_count_ SQLITEMEM_GUARDED_BY(inbox_lock_) = 0;
   std::array<std::uint64_t, 2 * most_for_next_home> inbox_ SQLITEMEM_GUARDED_BY(inbox_lock_){};

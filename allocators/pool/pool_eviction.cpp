@@ -162,14 +162,20 @@ std::uint32_t BufferPool::evict_own(PageCache& own) noexcept {
   Frame* victim = own.take_victim();
   if (victim == nullptr) return 0;
   reuse(&own, own, *victim);
+  return 1;
+}
+
+/// Until it asks again who is to pay. `is_settled`: nobody else's pages were older than its own.
+void BufferPool::grant_turns(PageCache& own, bool is_settled) noexcept {
+  if (!is_settled) own.rounds_paid_ = 0;
   const bool is_alone = purgeable_caches_ == 1;
   const auto share = static_cast<std::uint32_t>(capacity_frames_ / 64);
-  const std::uint32_t turns =
-      std::min({most_turns, is_alone ? most_turns : share, own.page_count() / 4});
-  own.turns_left_ = turns << own.rounds_paid_;
-  if (own.rounds_paid_ < most_doublings) ++own.rounds_paid_;
+  const std::uint32_t turns = std::min(most_turns, is_alone ? most_turns : share);
+  const auto longest = std::max<std::uint64_t>(PageCache::longest_turns * unit_pages_, turns);
+  own.turns_left_ = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>({turns << own.rounds_paid_, longest, own.page_count() / 4}));
   own.turns_from_ = time();
-  return 1;
+  if (is_settled && own.rounds_paid_ < most_doublings) ++own.rounds_paid_;
 }
 
 /// 0: its owner is inside, or none of its pages may go. A barrier costs a microsecond, so a visit
@@ -226,12 +232,16 @@ std::uint32_t BufferPool::evict_some(PageCache* own, std::uint32_t wanted, Floor
       break;
     }
   }
-  if (own != nullptr && is_foreign) own->rounds_paid_ = 0;
   // Where the others are busy themselves, knocking at their doors costs both sides more than it
   // brings: each time in vain doubles the rounds without.
   if (own != nullptr && is_foreign != met_busy_cache_) {
     own->pause_ = met_busy_cache_ ? std::min(2 * own->pause_ + 1, longest_pause) : 0;
     own->rounds_alone_ = own->pause_;
+  }
+  if (own != nullptr && is_foreign) own->rounds_paid_ = 0;
+  if (own != nullptr && !is_foreign && evicted != 0) {
+    const bool is_alone_by_force = met_busy_cache_ || own->rounds_alone_ != 0;
+    grant_turns(*own, !is_alone_by_force && !is_below_floor(*own, floors));
   }
   return evicted;
 }

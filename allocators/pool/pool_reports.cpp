@@ -173,6 +173,8 @@ void BufferPool::reset_statistics() noexcept {
 std::optional<Violation> BufferPool::find_violation_in(PageCache& cache) noexcept {
   const auto where = reinterpret_cast<std::uintptr_t>(&cache);
   if (const auto broken = cache.policy_.find_violation()) return broken;
+  if (cache.locator_ != PageLocator(store_.kind(cache.kind_)))
+    return Violation{"a cache knows where its pages' data lies", cache.kind_, 0, where};
   std::uint32_t frames = 0, pinned = 0;
   for (std::uint32_t bucket = 0; bucket <= cache.mask_; ++bucket) {
     for (const Frame* frame = cache.buckets_[bucket]; frame != nullptr; frame = frame->next) {

@@ -24,7 +24,7 @@ class Cache {
   ~Cache() { methods_.xDestroy(handle_); }
 
   /// Of a read-only statement: createFlag 2. Then SQLite looks whether its extra area is
-  /// initialised, counts a reference in it, and looks at the page.
+  /// initialised, counts a reference in it, looks whether the page is understood, and at the page.
   sqlite3_pcache_page* fetch(std::uint32_t key) {
     sqlite3_pcache_page* page = methods_.xFetch(handle_, key, 2);
     if (page == nullptr) fail("no page");
@@ -32,18 +32,19 @@ class Cache {
     auto* data = static_cast<volatile std::uint64_t*>(page->pBuf);
     if (extra[0] == 0) {
       extra[0] = 1;
-      extra[1] = 0;
+      extra[references_at] = 0;
+      extra[understood_at] = 1;
       data[0] = key;  // The page is read.
       ++misses_;
     } else if (data[0] != key) {
       fail("a page holds another page's data");
     }
-    extra[1] = extra[1] + 1;
+    extra[references_at] = extra[references_at] + extra[understood_at];
     return page;
   }
   void unpin(sqlite3_pcache_page* page) {
     auto* extra = static_cast<volatile std::uint64_t*>(page->pExtra);
-    extra[1] = extra[1] - 1;
+    extra[references_at] = extra[references_at] - 1;
     methods_.xUnpin(handle_, page, 0);
   }
   void use(std::uint32_t key) { unpin(fetch(key)); }
@@ -60,6 +61,9 @@ class Cache {
   }
 
  private:
+  /// In words, where SQLite 3.40 and later have PgHdr.nRef and MemPage.isInit.
+  static constexpr int references_at = 7, understood_at = 9;
+
   const sqlite3_pcache_methods2& methods_;
   sqlite3_pcache* handle_;
   std::uint64_t misses_ = 0;

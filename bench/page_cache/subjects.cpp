@@ -67,7 +67,7 @@ const sqlite3_pcache_methods2& load_page_cache(std::string_view subject, std::ui
   if (subject != shared_group) stop(2, subject, "no page cache is called so");
   const char* path = std::getenv(shared_group_variable);
   if (path == nullptr)
-    stop(exit_subject_missing, subject, "SQLITEMEM_BENCH_SHARED_GROUP names no library");
+    stop(exit_subject_missing, subject, "POOL_BENCH_SHARED_GROUP names no library");
   return load_sqlite(subject, path);
 }
 

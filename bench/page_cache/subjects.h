@@ -15,7 +15,7 @@ inline constexpr std::string_view shared_group = "shared_group";
 inline constexpr std::array page_cache_subjects = {stock, our_pool, shared_group};
 
 /// Where the library of `shared_group` lies; Debian has none.
-inline constexpr const char* shared_group_variable = "SQLITEMEM_BENCH_SHARED_GROUP";
+inline constexpr const char* shared_group_variable = "POOL_BENCH_SHARED_GROUP";
 
 /// What SQLite asks for with 4096-byte pages: of its extra area, 216 bytes in version 3.40.
 inline constexpr int page_bytes_asked = 4096, extra_bytes_asked = 216;

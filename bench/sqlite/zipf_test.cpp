@@ -1,4 +1,4 @@
-// Point reads of a 200 MB database, half by rowid and half by index, with SQLite's defaults.
+// Point reads of a 200 MB database, half by rowid and half by index, with default or ample caches.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>

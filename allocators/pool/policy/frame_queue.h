@@ -35,6 +35,10 @@ class FrameQueue {
   [[nodiscard]] std::uint32_t count() const noexcept { return count_.value(); }
   /// nullptr: it is empty.
   [[nodiscard]] FrameRecord* oldest() const noexcept { return oldest_; }
+  /// Whom the next search asks first, as far as it is not again one of those that were passed.
+  [[nodiscard]] FrameRecord* next_asked() const noexcept {
+    return cursor_ != nullptr ? cursor_ : oldest_;
+  }
   [[nodiscard]] std::uint8_t number() const noexcept { return number_; }
   /// Of the queue that holds the frame; 0: none.
   [[nodiscard]] static std::uint8_t number_in(const FrameRecord& record) noexcept {

@@ -53,7 +53,7 @@ class S3Fifo : public QueuePair {
   /// Probably the next victim. Its ghost's place and the victim after it, which lie far from
   /// everything else, are brought near. nullptr: there is none.
   [[gnu::always_inline]] FrameRecord* prefetch_victim() const noexcept {
-    FrameRecord* next = (is_warm_above(tuning_.small_percent) ? warm_ : hot_).oldest();
+    FrameRecord* next = (is_warm_above(tuning_.small_percent) ? warm_ : hot_).next_asked();
     if (next == nullptr) return nullptr;
     ghosts_.prefetch(fingerprint_of(*next));
     __builtin_prefetch(next->newer, 1);
