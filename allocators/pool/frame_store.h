@@ -41,13 +41,12 @@ class PageLocator {
         page_shift_(static_cast<std::uint32_t>(std::countr_zero(kind.page_bytes))) {}
 
   bool operator==(const PageLocator&) const = default;
-  /// Of a frame of this kind: its `data`. Of any other address: some address.
+  /// Of a frame of this kind: its `data`.
   [[nodiscard]] const std::byte* data_of(const Frame* frame) const noexcept {
-    const auto address = reinterpret_cast<std::uintptr_t>(frame);
-    const std::uintptr_t within = address % extent_bytes;
-    const std::uint64_t slot =
-        std::uint64_t{static_cast<std::uint32_t>(within - headers_at_)} * per_byte_ >> 32;
-    return reinterpret_cast<const std::byte*>(address - within + (slot << page_shift_));
+    const auto within = reinterpret_cast<std::uintptr_t>(frame) % extent_bytes;
+    const std::uint64_t header_at = static_cast<std::uint32_t>(within - headers_at_);
+    const std::uint64_t slot = header_at * per_byte_ >> 32;
+    return reinterpret_cast<const std::byte*>(frame) - within + (slot << page_shift_);
   }
 
  private:

@@ -96,9 +96,9 @@ class alignas(64) PageCache {
   /// it SQLite counts references and looks whether the page is initialised (up to 130 bytes from
   /// the frame on, in 3.40 and 3.53), and then it looks at the data.
   [[gnu::always_inline]] void prefetch(const Frame& frame) const noexcept {
-    const auto header = reinterpret_cast<std::uintptr_t>(&frame);
-    __builtin_prefetch(reinterpret_cast<const void*>(header + 64), 1);
-    __builtin_prefetch(reinterpret_cast<const void*>(header + 128), 1);
+    const auto* header = reinterpret_cast<const std::byte*>(&frame);
+    __builtin_prefetch(header + 64, 1);
+    __builtin_prefetch(header + 128, 1);
     __builtin_prefetch(locator_.data_of(&frame));
   }
   void prefetch_victim() const noexcept;

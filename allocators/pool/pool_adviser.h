@@ -60,6 +60,7 @@ struct PoolAdvice {
 /// Locks: is_sampled() needs none. Everything else takes a lock of its own, inside the pool's where
 /// that is held, and that of the inbox inside it; begin(), set_budget() and stop() also require the
 /// pool's.
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): what threads share is kept apart.
 class PoolAdviser {
  public:
   constexpr PoolAdviser() noexcept = default;

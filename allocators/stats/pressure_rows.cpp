@@ -8,6 +8,7 @@
 
 #include "allocators/base/bytes.h"
 #include "allocators/config.h"
+#include "allocators/pressure/alerts.h"
 #include "allocators/stats/reset_clock.h"
 #include "allocators/stats/sources.h"
 
@@ -76,6 +77,7 @@ std::vector<MemoryPressureRow> MemoryPressureRow::snapshot(Sources& sources, Arg
   row.limit_source = name_of(LimitSource::none);
   row.response_stage = name_of(ResponseStage::none);
   row.response_mode = mode_in_force();
+  row.active_alerts = alert_book().active_count();
   const PressureReading* pressure = sources.reading().pressure();
   if (pressure == nullptr || pressure->history.empty()) {
     row.note = nobody_watches;

@@ -25,6 +25,7 @@ struct MemoryPressureRow {
   std::optional<std::uint64_t> last_freed_bytes;
   std::optional<double> psi_some_avg10, psi_full_avg10;
   std::uint64_t pressure_events = 0, pressure_events_last_hour = 0;
+  std::uint64_t active_alerts = 0;
   std::optional<std::uint64_t> refused_requests;
   std::optional<std::string> sampled_at, note;
 
@@ -64,6 +65,9 @@ struct MemoryPressureRow {
          "How often the response began."},
         {"pressure_events_last_hour", &R::pressure_events_last_hour, Role::gauge, "",
          "Of these, in the last hour."},
+        {"active_alerts", &R::active_alerts, Role::gauge, "",
+         "Alerts of memory_alerts that are not cleared, as of the last look at that table or, for "
+         "those about pressure, the last sample."},
         {"refused_requests", &R::refused_requests, Role::counter, "",
          "Requests for memory that were answered with SQLITE_NOMEM; NULL without a heap of ours."},
         {"sampled_at", &R::sampled_at, Role::detail, "", "When this was read; UTC."},
