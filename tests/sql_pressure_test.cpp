@@ -34,24 +34,6 @@ TEST_CASE("sql: memory_pressure compares what is held with memory_limit", "[sql]
         "normalnonereclaim");
 }
 
-TEST_CASE("sql: memory_pressure counts the alerts that memory_alerts shows", "[sql][pressure]") {
-  Surface surface;
-  surface.value("SELECT memory_config('sample_interval', '100ms')");
-  const std::string before = surface.value(
-      "SELECT count(*) FROM memory_alerts "
-      "WHERE cleared_at IS NULL");
-  CHECK(surface.value("SELECT active_alerts FROM memory_pressure") == before);
-  // So little is left that it is worth a warning, and nothing is refused for it.
-  const std::int64_t used = surface.number("SELECT used_bytes FROM memory_pressure");
-  surface.value("SELECT memory_config('memory_limit', '" + std::to_string(used * 100 / 93) + "')");
-  const std::int64_t active = surface.number(
-      "SELECT count(*) FROM memory_alerts "
-      "WHERE cleared_at IS NULL");
-  CHECK(active >= 1);
-  CHECK(surface.number("SELECT active_alerts FROM memory_pressure") == active);
-  surface.value("SELECT memory_config('memory_limit', '0')");
-}
-
 TEST_CASE("sql: memory_pressure without an option shows what the process has of the machine",
           "[sql][pressure][no_tsan]") {
   Surface surface;

@@ -218,7 +218,25 @@ check(one(db, "SELECT response_stage FROM memory_pressure") == "none")
         SQLITEMEM_RESPONSE_MODE="full", SQLITEMEM_MEMORY_LIMIT="1MB")
 
 
-support.main([clean_pages_give_way_before_the_limit_is_reached,
+def active_alerts_are_those_of_memory_alerts():
+    run(FILLED + """
+db = connect()
+ACTIVE = "SELECT count(*) FROM memory_alerts WHERE cleared_at IS NULL"
+one(db, "SELECT memory_config('sample_interval', '100ms')")
+one(db, "SELECT memory_config('memory_limit', '1GB')")
+check(pressure(db, "active_alerts") == one(db, ACTIVE))
+db.execute("CREATE TABLE kept AS SELECT zeroblob(40000000) AS x")
+used = one(db, "SELECT held_bytes FROM heap_stats")
+one(db, "SELECT memory_config('memory_limit', ?)", str(used * 100 // 80))
+wait_for_sample(db)
+active = one(db, ACTIVE)
+check(active >= 1, pressure(db, "usage_percent"))
+check(pressure(db, "active_alerts") == active, active)
+""", preload=True)
+
+
+support.main([active_alerts_are_those_of_memory_alerts,
+              clean_pages_give_way_before_the_limit_is_reached,
               nothing_is_done_with_response_mode_off,
               an_idle_process_is_seen_by_the_monitors_thread,
               a_full_in_memory_database_can_still_be_emptied,
